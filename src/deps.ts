@@ -1,0 +1,38 @@
+import type { Config } from "./config.ts";
+import type { IssuerKeys } from "./oidc/issuers.ts";
+import type { Keys } from "./services/keys.ts";
+import type { Db } from "./store/db.ts";
+
+/** All that the service needs from the outside world. */
+export interface Deps {
+  readonly config: Config;
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly issuerKeys: IssuerKeys;
+  readonly keys: Keys;
+}
+
+export interface Clock {
+  /** Epoch milliseconds. */
+  now(): number;
+}
+
+export interface Random {
+  /** Version 7, so that what is made later sorts later. */
+  uuid(): string;
+}
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+export function epochSeconds(clock: Clock): number {
+  return Math.floor(clock.now() / 1000);
+}

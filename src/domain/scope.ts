@@ -1,0 +1,154 @@
+import { limits } from "../limits.ts";
+import { isRepositoryName } from "./names.ts";
+
+/** One resource and the actions on it, as the registry's `access` claim and `scope` parameter have it. */
+export interface ResourceActions {
+  readonly type: string;
+  readonly name: string;
+  readonly actions: readonly string[];
+}
+
+/** What may be done to every resource that `pattern` covers: a name, a prefix ending in `/*`, or `*`. */
+export interface Grant {
+  readonly type: "repository" | "registry";
+  readonly pattern: string;
+  readonly actions: readonly string[];
+}
+
+export const repositoryActions = ["pull", "push", "delete"] as const;
+
+export type ScopesResult =
+  | { readonly ok: true; readonly resources: readonly ResourceActions[] }
+  | { readonly ok: false; readonly reason: "too_many" | "malformed"; readonly scope: string };
+
+const TYPE = /^[a-z0-9]+$/;
+const ACTION = /^(?:[a-z]*|\*)$/;
+
+/**
+ * Reads `scope` parameters, each with one scope or several separated by spaces, and merges those that
+ * name one resource. A type ends at the first colon and the actions start after the last, because names
+ * may hold `host:port`; a `(class)` behind the type is dropped.
+ *
+ * @see https://distribution.github.io/distribution/spec/auth/scope/
+ */
+export function parseScopes(values: readonly string[]): ScopesResult {
+  const scopes = values.flatMap((value) => value.split(" ")).filter((scope) => scope !== "");
+  if (scopes.length > limits.scopes) return { ok: false, reason: "too_many", scope: "" };
+
+  const merged = new Map<string, ResourceActions>();
+  for (const scope of scopes) {
+    const resource = parseScope(scope);
+    if (!resource) return { ok: false, reason: "malformed", scope };
+    const key = `${resource.type}:${resource.name}`;
+    const actions = new Set([...(merged.get(key)?.actions ?? []), ...resource.actions]);
+    merged.set(key, { ...resource, actions: [...actions] });
+  }
+  return { ok: true, resources: [...merged.values()] };
+}
+
+function parseScope(scope: string): ResourceActions | undefined {
+  const first = scope.indexOf(":");
+  const last = scope.lastIndexOf(":");
+  if (scope.length > limits.scopeBytes || first < 1 || last === first) return undefined;
+
+  const type = scope.slice(0, first).replace(/\([a-z0-9]+\)$/, "");
+  const name = scope.slice(first + 1, last);
+  const actions = scope.slice(last + 1).split(",");
+  const readable = TYPE.test(type) && name !== "" && actions.every((action) => ACTION.test(action));
+  return readable ? { type, name, actions: actions.filter((action) => action !== "") } : undefined;
+}
+
+export function formatScope({ type, name, actions }: ResourceActions): string {
+  return `${type}:${name}:${actions.join(",")}`;
+}
+
+/**
+ * What is asked for ∩ what is held ∩ what the credential was narrowed to. Actions come out spelled out
+ * (`*` asked for gives what is held), in the order of `pull, push, delete`; resources with nothing left,
+ * or of an unknown type, are not in it.
+ */
+export function authorize(
+  asked: readonly ResourceActions[],
+  held: readonly Grant[],
+  narrowed?: readonly Grant[],
+): ResourceActions[] {
+  return asked.flatMap((resource) => {
+    const wanted = new Set(resource.actions);
+    const allowed = actionsOn(resource, held).filter(
+      (action) =>
+        (wanted.has("*") || wanted.has(action)) && (!narrowed || actionsOn(resource, narrowed).includes(action)),
+    );
+    return allowed.length > 0 ? [{ type: resource.type, name: resource.name, actions: allowed }] : [];
+  });
+}
+
+function actionsOn(resource: ResourceActions, grants: readonly Grant[]): readonly string[] {
+  const actions = new Set(grants.filter((grant) => covers(grant, resource)).flatMap((grant) => grant.actions));
+  if (resource.type === "registry") return [...actions];
+  return repositoryActions.filter((action) => actions.has(action));
+}
+
+function covers(grant: Grant, resource: ResourceActions): boolean {
+  if (grant.type !== resource.type) return false;
+  if (resource.type === "registry") return grant.pattern === resource.name;
+  return isRepositoryName(resource.name) && patternCovers(grant.pattern, resource.name);
+}
+
+function patternCovers(pattern: string, name: string): boolean {
+  if (pattern === "*") return true;
+  return pattern.endsWith("/*") ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
+}
+
+/** Whether `text` is a repository name, a prefix of some ending in `/*`, or `*`. */
+export function isRepositoryPattern(text: string): boolean {
+  return text === "*" || isRepositoryName(text.endsWith("/*") ? text.slice(0, -2) : text);
+}
+
+/**
+ * Reads a narrowing scope: the registry's grammar, where a repository may also be a prefix ending in
+ * `/*`. It only ever takes away, so it is a list of grants to intersect with.
+ */
+export function parseNarrowing(text: string): { ok: true; grants: Grant[] } | { ok: false; scope: string } {
+  const parsed = parseScopes([text]);
+  if (!parsed.ok) return { ok: false, scope: parsed.scope };
+  const grants: Grant[] = [];
+  for (const resource of parsed.resources) {
+    const grant = narrowingGrant(resource);
+    if (!grant) return { ok: false, scope: formatScope(resource) };
+    grants.push(grant);
+  }
+  return { ok: true, grants };
+}
+
+function narrowingGrant({ type, name, actions }: ResourceActions): Grant | undefined {
+  if (type === "registry") {
+    return name === "catalog" && actions.every((action) => action === "*")
+      ? { type, pattern: name, actions }
+      : undefined;
+  }
+  const known = (action: string) => action === "*" || repositoryActions.some((one) => one === action);
+  if (type !== "repository" || !isRepositoryPattern(name) || !actions.every(known)) return undefined;
+  return { type, pattern: name, actions: actions.includes("*") ? [...repositoryActions] : actions };
+}
+
+/** What two narrowings leave together. */
+export function intersectGrants(one: readonly Grant[], other: readonly Grant[]): Grant[] {
+  return one.flatMap((a) =>
+    other.flatMap((b) => {
+      const pattern = patternCovers(a.pattern, b.pattern)
+        ? b.pattern
+        : patternCovers(b.pattern, a.pattern)
+          ? a.pattern
+          : undefined;
+      const actions = a.actions.filter((action) => b.actions.includes(action));
+      return a.type === b.type && pattern !== undefined && actions.length > 0
+        ? [{ type: a.type, pattern, actions }]
+        : [];
+    }),
+  );
+}
+
+/** Writes grants as `parseNarrowing` reads them. */
+export function formatNarrowing(grants: readonly Grant[]): string {
+  return grants.map(({ type, pattern, actions }) => formatScope({ type, name: pattern, actions })).join(" ");
+}

@@ -1,0 +1,13 @@
+// biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is the purpose
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+
+/** Whether `text` is printable: no control characters and no half of a surrogate pair. */
+export function isPlainText(text: string): boolean {
+  return !CONTROL.test(text) && text.isWellFormed();
+}
+
+/** `text` made fit for a log or an error: at most `length` characters, control characters replaced. */
+export function printable(text: string, length = 200): string {
+  const cut = text.length > length ? `${text.slice(0, length)}…` : text;
+  return cut.toWellFormed().replace(new RegExp(CONTROL, "g"), "\ufffd");
+}

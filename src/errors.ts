@@ -1,0 +1,138 @@
+import type { Refusal } from "./domain/refusal.ts";
+
+/** What the caller of the exchange is told (RFC 6749 §5.2, RFC 8693 §2.2.2). */
+export interface Telling {
+  readonly status: 400 | 401 | 429 | 503;
+  /** The OAuth error code. */
+  readonly error: string;
+  /** Berth's own, finer code; `token_refused` for all that the caller has not proved enough to know. */
+  readonly code: string;
+  readonly message: string;
+  /** Seconds. */
+  readonly retryAfter?: number;
+}
+
+const UNPROVED: Telling = {
+  status: 400,
+  error: "invalid_request",
+  code: "token_refused",
+  message:
+    "The token was refused. Check the robot's name, that it is bound to the token's issuer, and that the token is the issuer's own; the audit log has the reason under this request_id.",
+};
+
+/**
+ * What a refusal says to its caller: it grows with what the caller has proved. Facts of the token alone are
+ * told at once; whether a robot exists, and whom it trusts, only once a signature was verified for it.
+ */
+export function tellCaller(refusal: Refusal): Telling {
+  const refused = (message: string): Telling => ({ status: 400, error: "invalid_request", code: refusal.code, message });
+
+  switch (refusal.code) {
+    case "credential_missing":
+      return {
+        ...refused("Send the robot's name and its OIDC token by Basic authentication: org+robot:TOKEN."),
+        status: 401,
+        error: "invalid_client",
+      };
+    case "credential_unreadable":
+      return {
+        ...refused(`The credential cannot be read: ${refusal.detail}.`),
+        status: 401,
+        error: "invalid_client",
+      };
+    case "token_too_large":
+      return refused(`The token's ${refusal.part} has ${refusal.bytes} bytes; ${refusal.limit} are allowed.`);
+    case "token_malformed":
+      return refused(`The token cannot be read: ${refusal.detail}.`);
+    case "token_json_invalid":
+      return refused(`The token's ${refusal.part} is not acceptable JSON: ${refusal.detail}.`);
+    case "header_not_allowed":
+      return refused(`The token's header parameter ${refusal.parameter} is not acceptable: ${refusal.detail}.`);
+    case "kid_missing":
+      return refused("The token's header names no key (kid).");
+    case "claim_invalid":
+      return refused(`The token's claim ${refusal.claim} is not acceptable: ${refusal.detail}.`);
+    case "alg_not_allowed":
+      return refusal.by === "issuer"
+        ? UNPROVED
+        : refused(`The token's algorithm ${quote(refusal.alg)} is not accepted; accepted are ${list(refusal.allowed)}.`);
+
+    case "robot_unknown":
+    case "robot_disabled":
+    case "issuer_unbound":
+    case "issuer_disabled":
+    case "key_unknown":
+    case "key_unusable":
+    case "signature_invalid":
+      return UNPROVED;
+    case "robot_unbound":
+      return refusal.auditOnly
+        ? refused("Every binding of this robot to the token's issuer is in audit mode, which mints nothing.")
+        : UNPROVED;
+
+    case "issuer_unreachable":
+    case "issuer_keys_invalid":
+      return {
+        status: 503,
+        error: "temporarily_unavailable",
+        code: refusal.code,
+        message: `The keys of the issuer ${refusal.issuer} cannot be had right now. Try again in ${refusal.retryAfter} s; the audit log has the cause under this request_id.`,
+        retryAfter: refusal.retryAfter,
+      };
+
+    case "expired":
+      return refused(`The token expired at ${time(refusal.exp)}; it is ${time(refusal.now)} now. Ask the platform for a new one.`);
+    case "not_yet_valid":
+      return refused(`The token is good from ${time(refusal.nbf)} (nbf) on; it is ${time(refusal.now)} now.`);
+    case "issued_in_future":
+      return refused(`The token says it was issued at ${time(refusal.iat)} (iat); it is ${time(refusal.now)} now.`);
+    case "lifetime_too_long":
+      return refused(`The token lives ${refusal.seconds} seconds (exp − iat); at most ${refusal.limit} are allowed.`);
+
+    case "audience_mismatch":
+      return refused(audienceMessage(refusal.expected, refusal.found));
+    case "client_mismatch":
+      return refused(
+        `The token was issued to the client ${list(refusal.found)} (azp, client_id or appid), and the binding accepts another. Add it to the binding's clients, or ask with a client that is listed.`,
+      );
+    case "subject_mismatch":
+      return refused(
+        `The token's subject (sub) is ${quote(refusal.found)}, and no binding of this robot to its issuer has that subject. Bind it, or use the robot that it is bound to.`,
+      );
+    case "claim_mismatch":
+      return refused(`The token's claim ${refusal.claim} is ${refusal.found}, which the binding's condition on it does not accept.`);
+    case "binding_expired":
+      return refused(`The binding expired at ${time(refusal.at)}. Set a later expires_at on it.`);
+    case "scope_invalid":
+      return { ...refused(`The scope ${quote(refusal.scope)} cannot be used: ${refusal.detail}.`), error: "invalid_scope" };
+    default:
+      return unreachable(refusal);
+  }
+}
+
+function audienceMessage(expected: readonly string[], found: readonly string[]): string {
+  const owner = found.find((audience) => /^https:\/\/github\.com\/[^/]+$/.test(audience));
+  const given = found.length > 0 ? `was meant for ${list(found)}` : "names no audience";
+  const mend = owner
+    ? `${quote(owner)} is what GitHub gives when no audience is asked for: ask for ${list(expected)}.`
+    : `Ask the platform for a token with the audience ${list(expected)}, or name the token's own in the binding's audiences.`;
+  return `The token ${given} (aud). ${mend}`;
+}
+
+function list(values: readonly string[]): string {
+  return values.length === 0 ? "(none)" : values.map(quote).join(", ");
+}
+
+function quote(value: string): string {
+  return `"${value}"`;
+}
+
+/** Claims may hold any finite number, of which few are dates. */
+function time(epochSeconds: number): string {
+  const date = new Date(epochSeconds * 1000);
+  return Number.isNaN(date.getTime()) ? String(epochSeconds) : date.toISOString();
+}
+
+function unreachable(value: never): never {
+  throw new Error(`unhandled refusal ${JSON.stringify(value)}`);
+}

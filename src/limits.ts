@@ -1,0 +1,102 @@
+/**
+ * Every size, age and rate, with its reason. Bytes, seconds and counts, as the names say.
+ */
+export const limits = {
+  /** Names are parts of repository paths, which the OCI specification caps at 255 in practice. */
+  name: { min: 2, max: 255 },
+  repositoryName: 255,
+
+  token: {
+    /** Real CI tokens are 1–4 KiB; Entra's with groups reach 10. */
+    bytes: 16 * 1024,
+    headerBytes: 2 * 1024,
+    /** Deeper or wider JSON than any provider sends. */
+    depth: 8,
+    members: 256,
+    audiences: 16,
+    kid: 256,
+    jti: 512,
+    /** Clocks of well-kept hosts differ by less. */
+    leewaySeconds: 30,
+    /** Longer-lived tokens are stored credentials in disguise. */
+    maxLifetimeSeconds: 24 * 3600,
+  },
+
+  issuer: 600,
+  subject: 600,
+
+  binding: {
+    perRobot: 100,
+    audiences: 16,
+    clients: 16,
+    claims: 32,
+    claimValues: 64,
+    /** An audience, a client, a claim's name or a value compared with it. */
+    text: 600,
+    scope: 4096,
+    description: 1024,
+  },
+
+  grantsPerRobot: 500,
+
+  issuerFetch: {
+    /** For discovery and keys together. */
+    milliseconds: 5000,
+    bytes: 100 * 1024,
+    keys: 64,
+    atOnce: 16,
+  },
+
+  issuerKeys: {
+    freshSeconds: 600,
+    minFreshSeconds: 60,
+    maxFreshSeconds: 3600,
+    staleSeconds: 24 * 3600,
+    /** An unknown `kid` is the caller's to invent, so it earns one look a minute. */
+    unknownKidSeconds: 60,
+    minBackoffSeconds: 1,
+    maxBackoffSeconds: 60,
+    /** Issuers remembered at once; the one used longest ago goes first. */
+    issuers: 10_000,
+  },
+
+  rsa: { minBits: 2048, maxBits: 8192 },
+
+  robotToken: { minSeconds: 60, maxSeconds: 3600 },
+  registryToken: {
+    minSeconds: 60,
+    maxSeconds: 3600,
+    /** zot allows no clock skew: `nbf` and `iat` lie this far back. */
+    backdateSeconds: 30,
+  },
+
+  certificates: {
+    authoritySeconds: 10 * 365 * 24 * 3600,
+    leafSeconds: 90 * 24 * 3600,
+    /** A leaf is replaced while this much of its life is left: an expired one is an outage. */
+    leafRenewBeforeSeconds: 30 * 24 * 3600,
+    backdateSeconds: 24 * 3600,
+  },
+
+  keyring: {
+    /** How long the keys in memory serve before they are read again. */
+    freshSeconds: 60,
+    maintenanceSeconds: 3600,
+  },
+
+  /** One registry token request; a real one names three at most. */
+  scopes: 64,
+  scopeBytes: 4096,
+
+  http: {
+    /** External tokens travel as passwords: 16 KiB become 22 in base64. */
+    headerBytes: 32 * 1024,
+    exchangeBodyBytes: 64 * 1024,
+    apiBodyBytes: 1024 * 1024,
+    /** How long a stopping server lets requests end. */
+    drainMilliseconds: 10_000,
+    requestMilliseconds: 60_000,
+  },
+
+  page: { default: 100, max: 500 },
+} as const;

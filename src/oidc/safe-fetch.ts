@@ -1,0 +1,95 @@
+import { printable } from "../domain/text.ts";
+import { limits } from "../limits.ts";
+import { isAllowedAddress, literalAddress } from "./address-policy.ts";
+
+/**
+ * Opens one URL at an address that the policy allows. On Node it connects to the very address that it
+ * vetted, so that a name which changes its mind in between gains nothing.
+ */
+export type IssuerFetch = (url: string, init: RequestInit) => Promise<Response>;
+
+export interface FetchPolicy {
+  /** Development only: http, and addresses of one's own network. */
+  readonly allowInsecure: boolean;
+}
+
+/** A fetch that was refused or failed: the reason is fit to be told. */
+export class IssuerFetchError extends Error {
+  override readonly name = "IssuerFetchError";
+}
+
+export interface FetchedDocument {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Fetches a document from an issuer: vetted address, no redirects, bounded in time (by `signal`) and size.
+ *
+ * @throws {IssuerFetchError}
+ */
+export async function safeFetch(
+  fetch: IssuerFetch,
+  url: string,
+  policy: FetchPolicy,
+  signal: AbortSignal,
+): Promise<FetchedDocument> {
+  vetUrl(url, policy);
+  try {
+    const response = await fetch(url, {
+      redirect: "manual",
+      signal,
+      headers: { accept: "application/json", "accept-encoding": "identity" },
+    });
+    if (response.status >= 300 && response.status < 400) {
+      await response.body?.cancel();
+      throw new IssuerFetchError(`${url} answers with a redirect, which is not followed`);
+    }
+    return { status: response.status, headers: response.headers, body: await readBounded(response, url) };
+  } catch (error) {
+    if (error instanceof IssuerFetchError) throw error;
+    throw new IssuerFetchError(`${url} cannot be fetched (${reasonOf(error, signal)})`, { cause: error });
+  }
+}
+
+function vetUrl(url: string, { allowInsecure }: FetchPolicy): void {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  const secure = parsed?.protocol === "https:" || (parsed?.protocol === "http:" && allowInsecure);
+  if (!parsed || !secure || parsed.username || parsed.password) {
+    throw new IssuerFetchError(`${printable(url)} is not an https URL`);
+  }
+  const literal = literalAddress(parsed);
+  if (literal !== undefined && !isAllowedAddress(literal, allowInsecure)) throw forbiddenAddress(url);
+}
+
+export function forbiddenAddress(url: string): IssuerFetchError {
+  return new IssuerFetchError(`${printable(url)} is at an address that is not public`);
+}
+
+async function readBounded(response: Response, url: string): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > limits.issuerFetch.bytes) {
+      throw new IssuerFetchError(`${url} answers with more than ${limits.issuerFetch.bytes} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  const body = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, at);
+    at += chunk.length;
+  }
+  return body;
+}
+
+function reasonOf(error: unknown, signal: AbortSignal): string {
+  if (signal.aborted) return "no answer in time";
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (cause instanceof IssuerFetchError) return cause.message;
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  return typeof code === "string" ? code : "connection failed";
+}

@@ -1,0 +1,32 @@
+import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
+import * as schema from "./schema.ts";
+
+/** PostgreSQL, by whatever driver: a pool, or a transaction on one of its connections. */
+export type Db = PgDatabase<PgQueryResultHKT, typeof schema>;
+
+export { schema };
+
+/** How both drivers are to be told that columns are named in snake_case. */
+export const drizzleOptions = { schema, casing: "snake_case" } as const;
+
+const UNIQUE_VIOLATION = "23505";
+const UNAVAILABLE =
+  /^(08...|57P0[1-5]|53...|58030|ECONN.*|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EPIPE|CONNECTION_.*|CONNECT_TIMEOUT)$/;
+
+export function isUniqueViolation(error: unknown): boolean {
+  return codes(error).includes(UNIQUE_VIOLATION);
+}
+
+/** Whether the database could not be reached, or could not do its work now: worth a try later. */
+export function isUnavailable(error: unknown): boolean {
+  return codes(error).some((code) => UNAVAILABLE.test(code));
+}
+
+/** The codes of an error and of all that caused it. */
+function codes(error: unknown): string[] {
+  const found: string[] = [];
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ("code" in cause && typeof cause.code === "string") found.push(cause.code);
+  }
+  return found;
+}

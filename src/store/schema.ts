@@ -1,0 +1,188 @@
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  timestamp,
+  unique,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
+import type { JWK } from "jose";
+import type { Condition } from "../domain/binding.ts";
+import type { JsonObject } from "../domain/json.ts";
+
+const id = () => uuid().primaryKey();
+const time = () => timestamp({ withTimezone: true, mode: "date", precision: 3 });
+
+export const organizations = pgTable("organizations", {
+  id: id(),
+  name: text().notNull().unique(),
+  email: text(),
+  audiences: jsonb().$type<readonly string[]>(),
+  clients: jsonb().$type<readonly string[]>(),
+  createdAt: time().notNull(),
+  /** A deleted organization keeps its name: images under it outlive it. */
+  deletedAt: time(),
+});
+
+export const robots = pgTable(
+  "robots",
+  {
+    id: id(),
+    organizationId: uuid()
+      .notNull()
+      .references(() => organizations.id, { onDelete: "cascade" }),
+    name: text().notNull(),
+    description: text().notNull(),
+    unstructuredMetadata: jsonb().$type<JsonObject>().notNull(),
+    disabled: boolean().notNull().default(false),
+    createdAt: time().notNull(),
+    createdBy: text().notNull(),
+    lastAccessed: time(),
+  },
+  (table) => [unique("robots_name").on(table.organizationId, table.name)],
+);
+
+export const issuers = pgTable("issuers", {
+  id: id(),
+  issuer: text().notNull().unique(),
+  disabled: boolean().notNull().default(false),
+  createdAt: time().notNull(),
+});
+
+export const bindings = pgTable(
+  "bindings",
+  {
+    id: id(),
+    robotId: uuid()
+      .notNull()
+      .references(() => robots.id, { onDelete: "cascade" }),
+    issuerId: uuid()
+      .notNull()
+      .references(() => issuers.id),
+    position: integer().notNull(),
+    /** Moves with what decides; a robot token names the one it was minted under. */
+    version: integer().notNull(),
+    subject: text().notNull(),
+    audiences: jsonb().$type<readonly string[]>(),
+    clients: jsonb().$type<readonly string[]>(),
+    claims: jsonb().$type<Readonly<Record<string, Condition>>>(),
+    tokenTtl: integer(),
+    scope: text(),
+    mode: text({ enum: ["enforce", "audit"] }).notNull(),
+    expiresAt: time(),
+    description: text(),
+    createdAt: time().notNull(),
+    lastUsed: time(),
+    useCount: bigint({ mode: "number" }).notNull().default(0),
+  },
+  (table) => [index("bindings_robot").on(table.robotId, table.position), index("bindings_issuer").on(table.issuerId)],
+);
+
+export const registries = pgTable(
+  "registries",
+  {
+    id: id(),
+    service: text().notNull().unique(),
+    isDefault: boolean().notNull().default(false),
+    createdAt: time().notNull(),
+  },
+  (table) => [uniqueIndex("registries_default").on(table.isDefault).where(sql`${table.isDefault}`)],
+);
+
+export const grants = pgTable(
+  "grants",
+  {
+    id: id(),
+    robotId: uuid()
+      .notNull()
+      .references(() => robots.id, { onDelete: "cascade" }),
+    registryId: uuid()
+      .notNull()
+      .references(() => registries.id, { onDelete: "cascade" }),
+    position: integer().notNull(),
+    type: text({ enum: ["repository", "registry"] }).notNull(),
+    /** A repository's name, a prefix of some ending in a slash and a star, or a star; of the registry: `catalog`. */
+    pattern: text().notNull(),
+    actions: text().array().notNull(),
+  },
+  (table) => [
+    unique("grants_resource").on(table.robotId, table.registryId, table.type, table.pattern),
+    index("grants_registry").on(table.registryId),
+  ],
+);
+
+export const signingKeys = pgTable(
+  "signing_keys",
+  {
+    id: id(),
+    purpose: text({ enum: ["robot_token", "registry_authority", "registry_token"] }).notNull(),
+    registryId: uuid().references(() => registries.id, { onDelete: "cascade" }),
+    status: text({ enum: ["active", "retired"] }).notNull(),
+    kid: text().notNull(),
+    publicJwk: jsonb().$type<JWK>().notNull(),
+    sealedPrivateKey: text().notNull(),
+    /** PEM; of registries' keys alone. */
+    certificate: text(),
+    notAfter: time(),
+    createdAt: time().notNull(),
+  },
+  (table) => [
+    uniqueIndex("signing_keys_active")
+      .on(table.purpose, sql`coalesce(${table.registryId}::text, '')`)
+      .where(sql`${table.status} = 'active'`),
+    check("signing_keys_owner", sql`(${table.purpose} = 'robot_token') = (${table.registryId} is null)`),
+  ],
+);
+
+export const principals = pgTable("principals", {
+  id: id(),
+  name: text().notNull().unique(),
+  superUser: boolean().notNull(),
+  createdAt: time().notNull(),
+});
+
+export const apiTokens = pgTable(
+  "api_tokens",
+  {
+    id: id(),
+    principalId: uuid()
+      .notNull()
+      .references(() => principals.id, { onDelete: "cascade" }),
+    name: text().notNull(),
+    /** SHA-256, base64url. */
+    tokenHash: text().notNull().unique(),
+    createdAt: time().notNull(),
+  },
+  (table) => [unique("api_tokens_name").on(table.principalId, table.name)],
+);
+
+/** Append-only. Rows name things as they were called at the time, so that they outlive them. */
+export const auditRecords = pgTable(
+  "audit_records",
+  {
+    /** Version 7: later records sort after earlier ones. */
+    id: id(),
+    at: time().notNull(),
+    kind: text().notNull(),
+    organization: text(),
+    /** `org+robot`. */
+    robot: text(),
+    actor: text(),
+    outcome: text({ enum: ["success", "refused"] }).notNull(),
+    code: text(),
+    requestId: text().notNull(),
+    clientAddress: text(),
+    metadata: jsonb().$type<JsonObject>().notNull(),
+  },
+  (table) => [
+    index("audit_records_organization").on(table.organization, table.id),
+    index("audit_records_request").on(table.requestId),
+  ],
+);

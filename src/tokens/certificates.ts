@@ -1,0 +1,92 @@
+import { limits } from "../limits.ts";
+import type { SigningKey } from "./signing-key.ts";
+
+export interface Certificate {
+  readonly pem: string;
+  /** Epoch seconds. */
+  readonly notAfter: number;
+}
+
+/**
+ * The certificates of the `x5c` key profile: registries are given the authority, and each token brings
+ * its leaf along, so that leaves rotate without a restart.
+ */
+export async function issueAuthority(key: SigningKey, service: string, now: number): Promise<Certificate> {
+  const x509 = await loadX509();
+  return describe(
+    await x509.X509CertificateGenerator.createSelfSigned({
+      ...validity(now, limits.certificates.authoritySeconds),
+      serialNumber: serialNumber(),
+      name: distinguishedName(`Berth ${service} CA`),
+      signingAlgorithm: SIGNING,
+      keys: key,
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+        await x509.SubjectKeyIdentifierExtension.create(key.publicKey),
+      ],
+    }),
+  );
+}
+
+export async function issueLeaf(
+  key: SigningKey,
+  service: string,
+  authority: { readonly key: SigningKey; readonly pem: string },
+  now: number,
+): Promise<Certificate> {
+  const x509 = await loadX509();
+  const issuer = new x509.X509Certificate(authority.pem);
+  return describe(
+    await x509.X509CertificateGenerator.create({
+      ...validity(now, limits.certificates.leafSeconds),
+      serialNumber: serialNumber(),
+      subject: distinguishedName(`Berth ${service}`),
+      issuer: issuer.subject,
+      signingAlgorithm: SIGNING,
+      publicKey: key.publicKey,
+      signingKey: authority.key.privateKey,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        await x509.SubjectKeyIdentifierExtension.create(key.publicKey),
+        await x509.AuthorityKeyIdentifierExtension.create(authority.key.publicKey),
+      ],
+    }),
+  );
+}
+
+const SIGNING = { name: "ECDSA", hash: "SHA-256" };
+
+/** The library and the metadata polyfill that it needs take a while to load, and only issuing needs them. */
+async function loadX509() {
+  await import("reflect-metadata");
+  return import("@peculiar/x509");
+}
+
+function validity(now: number, seconds: number) {
+  return {
+    notBefore: new Date((now - limits.certificates.backdateSeconds) * 1000),
+    notAfter: new Date((now + seconds) * 1000),
+  };
+}
+
+function describe(certificate: { toString(format: "pem"): string; notAfter: Date }): Certificate {
+  return { pem: `${certificate.toString("pem")}\n`, notAfter: Math.floor(certificate.notAfter.getTime() / 1000) };
+}
+
+function distinguishedName(commonName: string) {
+  return [{ CN: [commonName.slice(0, 64)] }];
+}
+
+/** 127 random bits, positive and not zero (RFC 5280 §4.1.2.2). */
+function serialNumber(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The base64 DER of a PEM certificate, as the `x5c` header holds it (RFC 7515 §4.1.6). */
+export function certificateBody(pem: string): string {
+  return pem.replace(/-----[A-Z ]+-----|\s/g, "");
+}

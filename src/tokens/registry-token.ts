@@ -1,0 +1,60 @@
+import { errors, jwtVerify, SignJWT } from "jose";
+import type { ResourceActions } from "../domain/scope.ts";
+import { limits } from "../limits.ts";
+import { type SigningKey, signatureAlgorithm } from "./signing-key.ts";
+
+/** A token that a registry checks by itself. Times are epoch seconds. */
+export interface RegistryToken {
+  readonly issuer: string;
+  /** The registry's `service`: one string, since Distribution 2.8 refuses a list. */
+  readonly service: string;
+  /** Who asked, `org+robot`; empty for nobody. */
+  readonly subject: string;
+  readonly access: readonly ResourceActions[];
+  readonly jti: string;
+  readonly issuedAt: number;
+  readonly ttl: number;
+}
+
+/** @see https://distribution.github.io/distribution/spec/auth/jwt/ */
+export async function mintRegistryToken(
+  token: RegistryToken,
+  key: SigningKey & { readonly certificate: string },
+): Promise<string> {
+  const validFrom = token.issuedAt - limits.registryToken.backdateSeconds;
+  return new SignJWT({ access: token.access.map(({ type, name, actions }) => ({ type, name, actions })) })
+    .setProtectedHeader({ alg: signatureAlgorithm, typ: "JWT", x5c: [key.certificate] })
+    .setIssuer(token.issuer)
+    .setSubject(token.subject)
+    .setAudience(token.service)
+    .setIssuedAt(validFrom)
+    .setNotBefore(validFrom)
+    .setExpirationTime(token.issuedAt + token.ttl)
+    .setJti(token.jti)
+    .sign(key.privateKey);
+}
+
+/** Whether `compact` is a good registry token of `service`, signed with one of `keys`. */
+export async function isRegistryToken(
+  compact: string,
+  { issuer, service }: { readonly issuer: string; readonly service: string },
+  keys: readonly CryptoKey[],
+  now: number,
+): Promise<boolean> {
+  for (const key of keys) {
+    try {
+      await jwtVerify(compact, key, {
+        algorithms: [signatureAlgorithm],
+        typ: "JWT",
+        issuer,
+        audience: service,
+        currentDate: new Date(now * 1000),
+        requiredClaims: ["exp", "access"],
+      });
+      return true;
+    } catch (error) {
+      if (!(error instanceof errors.JOSEError)) throw error;
+    }
+  }
+  return false;
+}
