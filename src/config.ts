@@ -184,8 +184,8 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
 
   function readService(): string {
     const service = text("BERTH_REGISTRY_SERVICE") ?? new URL(publicUrl).host;
-    if (service.length > 255 || !isPlainText(service)) {
-      problem("BERTH_REGISTRY_SERVICE must be printable text of at most 255 characters");
+    if (!/^[\x21-\x7e]{1,255}$/.test(service) || /["\\]/.test(service)) {
+      problem("BERTH_REGISTRY_SERVICE must have 1 to 255 ASCII characters, and no space, quote or backslash");
     }
     return service;
   }

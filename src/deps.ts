@@ -1,3 +1,4 @@
+import type { Context } from "hono";
 import type { Config } from "./config.ts";
 import type { IssuerKeys } from "./oidc/issuers.ts";
 import type { Keys } from "./services/keys.ts";
@@ -12,6 +13,8 @@ export interface Deps {
   readonly log: Log;
   readonly issuerKeys: IssuerKeys;
   readonly keys: Keys;
+  /** The address of whoever holds the other end of the connection, where the platform knows it. */
+  readonly peerAddress: (context: Context) => string | undefined;
 }
 
 export interface Clock {

@@ -18,7 +18,13 @@ export interface StoredBinding extends Binding {
 /** What a robot's list of bindings becomes, in order. */
 export type PlannedBinding =
   | { readonly action: "keep"; readonly stored: StoredBinding }
-  | { readonly action: "replace"; readonly stored: StoredBinding; readonly entry: Required<FederationEntry> }
+  | {
+      readonly action: "replace";
+      readonly stored: StoredBinding;
+      readonly entry: Required<FederationEntry>;
+      /** Whether anything changes that decides: it makes a new version, which ends what was minted before. */
+      readonly decides: boolean;
+    }
   | { readonly action: "create"; readonly entry: FederationEntry };
 
 export type FederationPlan =
@@ -81,6 +87,7 @@ function findReplaced(
 
 function planReplacement(stored: StoredBinding, entry: FederationEntry, terms: BindingTerms): PlannedBinding {
   const description = entry.description ?? null;
-  if (sameTerms(stored, terms) && stored.description === description) return { action: "keep", stored };
-  return { action: "replace", stored, entry: { ...entry, id: stored.id, terms, description } };
+  const decides = !sameTerms(stored, terms);
+  if (!decides && stored.description === description) return { action: "keep", stored };
+  return { action: "replace", stored, entry: { ...entry, id: stored.id, terms, description }, decides };
 }

@@ -53,7 +53,7 @@ const KEY_TYPES: Readonly<Record<string, { kty: string; crv?: string }>> = {
 /** Why a key must not verify a signature of `alg`, or `undefined` (RFC 7517 §4, RFC 7518 §3.3). */
 function keyProblem(jwk: JWK, alg: string): string | undefined {
   const type = KEY_TYPES[alg];
-  if (jwk.kty !== type?.kty || (type.crv && jwk.crv !== type.crv)) return `it is no key for ${alg}`;
+  if (!type || jwk.kty !== type.kty || (type.crv && jwk.crv !== type.crv)) return `it is no key for ${alg}`;
   if (jwk.use !== undefined && jwk.use !== "sig") return "its use is not sig";
   if (jwk.key_ops !== undefined && !(Array.isArray(jwk.key_ops) && jwk.key_ops.includes("verify"))) {
     return "its key_ops do not hold verify";

@@ -56,7 +56,7 @@ export async function verifyRobotToken(
   now: number,
 ): Promise<RobotTokenResult> {
   try {
-    const { payload } = await jwtVerify(compact, ({ kid }) => keyOf(keys, kid), {
+    const { payload } = await jwtVerify<Payload>(compact, ({ kid }) => keyOf(keys, kid), {
       algorithms: [signatureAlgorithm],
       typ: TYPE,
       issuer: publicUrl,
@@ -65,7 +65,7 @@ export async function verifyRobotToken(
       requiredClaims: ["sub", "exp", "jti", "binding"],
     });
     const robot = parseRobotName(payload.sub ?? "");
-    const { binding, scope, jti, exp } = payload as Payload;
+    const { binding, scope, jti, exp } = payload;
     if (!robot) return { ok: false, reason: "invalid" };
     return {
       ok: true,

@@ -1,0 +1,34 @@
+import type { Clock, Random } from "../deps.ts";
+import type { JsonObject } from "../domain/json.ts";
+import type { Db } from "../store/db.ts";
+import { insertAuditRecord } from "../store/audit.ts";
+
+/** Where a request came from, as the audit log keeps it. */
+export interface RequestOrigin {
+  readonly requestId: string;
+  readonly clientAddress: string | undefined;
+}
+
+export interface AuditEvent extends RequestOrigin {
+  readonly kind: string;
+  readonly organization?: string;
+  readonly robot?: string;
+  readonly actor?: string;
+  readonly outcome: "success" | "refused";
+  readonly code?: string;
+  readonly metadata: JsonObject;
+}
+
+/** Writes one audit record: hand in the transaction that does what it tells of. */
+export async function recordAudit(
+  db: Db,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+  event: AuditEvent,
+): Promise<void> {
+  await insertAuditRecord(db, {
+    id: random.uuid(),
+    at: new Date(clock.now()),
+    ...event,
+    clientAddress: event.clientAddress ?? null,
+  });
+}

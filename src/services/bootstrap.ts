@@ -1,0 +1,62 @@
+import { sql } from "drizzle-orm";
+import type { Secret } from "../domain/secret.ts";
+import type { Db } from "../store/db.ts";
+import { findPrincipal, hasApiToken, insertPrincipal, putApiToken } from "../store/principals.ts";
+import { findDefaultRegistry, insertRegistry } from "../store/registries.ts";
+import { sha256 } from "../tokens/signing-key.ts";
+import { type MaintainDeps, maintainKeys } from "./keys.ts";
+
+export const bootstrapPrincipal = "admin";
+const BOOTSTRAP_TOKEN = "bootstrap";
+/** Any number that nothing else in the database locks. */
+const LOCK = 0x6265727468;
+
+export interface BootstrapSettings {
+  readonly registryService: string;
+  readonly adminToken?: Secret;
+}
+
+/** The service was never given an API token, and none comes with this start. */
+export class NoAdminTokenError extends Error {
+  override readonly name = "NoAdminTokenError";
+}
+
+/**
+ * Brings the database to where the service can run: the bootstrap superuser with the token given (which
+ * ends the one before), the default registry, the keys. Safe to run at every start, on several instances
+ * at once.
+ *
+ * @throws {NoAdminTokenError} {SealError}
+ */
+export async function bootstrap(db: Db, settings: BootstrapSettings, deps: MaintainDeps): Promise<void> {
+  await db.transaction(async (tx) => {
+    await tx.execute(sql`select pg_advisory_xact_lock(${sql.raw(String(LOCK))})`);
+    await ensureSuperuser(tx, settings.adminToken, deps);
+    await ensureDefaultRegistry(tx, settings.registryService, deps);
+    await maintainKeys(tx, deps);
+  });
+}
+
+async function ensureSuperuser(tx: Db, adminToken: Secret | undefined, { clock, random }: MaintainDeps): Promise<void> {
+  const createdAt = new Date(clock.now());
+  const existing = await findPrincipal(tx, bootstrapPrincipal);
+  const principal = existing ?? { id: random.uuid(), name: bootstrapPrincipal, superUser: true, createdAt };
+  if (!existing) await insertPrincipal(tx, principal);
+  if (!adminToken) {
+    if (!(await hasApiToken(tx))) throw new NoAdminTokenError("no admin token is given, and none was ever set");
+    return;
+  }
+  await putApiToken(tx, {
+    id: random.uuid(),
+    principalId: principal.id,
+    name: BOOTSTRAP_TOKEN,
+    tokenHash: await sha256(adminToken.reveal()),
+    createdAt,
+  });
+}
+
+/** What the default registry is called is settled at the first start: renaming it would orphan its grants. */
+async function ensureDefaultRegistry(tx: Db, service: string, { clock, random }: MaintainDeps): Promise<void> {
+  if (await findDefaultRegistry(tx)) return;
+  await insertRegistry(tx, { id: random.uuid(), service, isDefault: true, createdAt: new Date(clock.now()) });
+}

@@ -1,0 +1,132 @@
+import type { Deps } from "../deps.ts";
+import type { JsonObject } from "../domain/json.ts";
+import { formatRobotName, isName, nameRule, type RobotName } from "../domain/names.ts";
+import { isUniqueViolation } from "../store/db.ts";
+import {
+  deleteRobot as deleteRobotRow,
+  findRobot,
+  insertRobot,
+  listRobots,
+  lockRobot,
+  type Robot,
+  type RobotChange,
+  type RobotOfOrganization,
+  updateRobot,
+} from "../store/robots.ts";
+import { recordAudit } from "./audit.ts";
+import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
+import { getOrganization } from "./manage-organizations.ts";
+import { type Page, pageOf } from "./page.ts";
+import { type Actor, requireSuperUser } from "./principals.ts";
+
+type ManageDeps = Pick<Deps, "db" | "clock" | "random">;
+
+export interface NewRobot {
+  readonly description: string;
+  readonly unstructuredMetadata: JsonObject;
+}
+
+export async function createRobot(
+  deps: ManageDeps,
+  actor: Actor,
+  name: RobotName,
+  { description, unstructuredMetadata }: NewRobot,
+): Promise<Robot> {
+  const organization = await getOrganization(deps, actor, name.organization);
+  if (!isName(name.robot)) refuseProblems([{ path: ["robot"], message: `must be ${nameRule}` }]);
+  const robot: Robot = {
+    id: deps.random.uuid(),
+    organizationId: organization.id,
+    name: name.robot,
+    description,
+    unstructuredMetadata,
+    disabled: false,
+    createdAt: new Date(deps.clock.now()),
+    createdBy: actor.principal.name,
+    lastAccessed: null,
+  };
+  try {
+    await deps.db.transaction(async (tx) => {
+      await insertRobot(tx, robot);
+      await recordChange(deps, tx, actor, "create_robot", name);
+    });
+  } catch (error) {
+    if (!isUniqueViolation(error)) throw error;
+    throw new ManagementError("already_exists", `Existing robot with name: ${formatRobotName(name)}`);
+  }
+  return robot;
+}
+
+/** @throws {ManagementError} when there is none of that name */
+export async function getRobot(deps: Pick<Deps, "db">, actor: Actor, name: RobotName): Promise<Robot> {
+  return (await requireRobot(actor, name, () => findRobot(deps.db, name))).robot;
+}
+
+/** The same, and nobody else changes it until the transaction ends. */
+export async function getRobotToChange(tx: Deps["db"], actor: Actor, name: RobotName): Promise<Robot> {
+  return (await requireRobot(actor, name, () => lockRobot(tx, name))).robot;
+}
+
+async function requireRobot(
+  actor: Actor,
+  name: RobotName,
+  find: () => Promise<RobotOfOrganization | undefined>,
+): Promise<RobotOfOrganization> {
+  requireSuperUser(actor);
+  const found = await find();
+  if (!found) throw notFound(`robot ${formatRobotName(name)}`);
+  return found;
+}
+
+export async function pageRobots(
+  deps: Pick<Deps, "db">,
+  actor: Actor,
+  organizationName: string,
+  { after, limit }: { after: string; limit: number },
+): Promise<Page<Robot>> {
+  const organization = await getOrganization(deps, actor, organizationName);
+  return pageOf(await listRobots(deps.db, organization.id, after, limit + 1), limit, ({ name }) => name);
+}
+
+export async function changeRobot(
+  deps: ManageDeps,
+  actor: Actor,
+  name: RobotName,
+  change: RobotChange,
+): Promise<Robot> {
+  return deps.db.transaction(async (tx) => {
+    const robot = await getRobotToChange(tx, actor, name);
+    await updateRobot(tx, robot.id, change);
+    await recordChange(deps, tx, actor, "change_robot", name, { changed: Object.keys(change) });
+    return { ...robot, ...change };
+  });
+}
+
+export async function deleteRobot(deps: ManageDeps, actor: Actor, name: RobotName): Promise<void> {
+  await deps.db.transaction(async (tx) => {
+    const robot = await getRobotToChange(tx, actor, name);
+    await deleteRobotRow(tx, robot.id);
+    await recordChange(deps, tx, actor, "delete_robot", name);
+  });
+}
+
+/** Records a change to a robot, in the transaction that makes it. */
+export async function recordChange(
+  deps: Pick<Deps, "clock" | "random">,
+  tx: Deps["db"],
+  { principal, requestId, clientAddress }: Actor,
+  kind: string,
+  name: RobotName,
+  metadata: JsonObject = {},
+): Promise<void> {
+  await recordAudit(tx, deps, {
+    requestId,
+    clientAddress,
+    kind,
+    organization: name.organization,
+    robot: formatRobotName(name),
+    actor: principal.name,
+    outcome: "success",
+    metadata,
+  });
+}

@@ -1,0 +1,66 @@
+import { and, asc, eq, gt, isNull, lt, or } from "drizzle-orm";
+import type { RobotName } from "../domain/names.ts";
+import type { Db } from "./db.ts";
+import { organizations, robots } from "./schema.ts";
+
+export type Robot = typeof robots.$inferSelect;
+export type RobotChange = Partial<Pick<Robot, "description" | "unstructuredMetadata" | "disabled">>;
+
+/** A robot with the organization that it belongs to. */
+export interface RobotOfOrganization {
+  readonly robot: Robot;
+  readonly organization: typeof organizations.$inferSelect;
+}
+
+export async function insertRobot(db: Db, robot: typeof robots.$inferInsert): Promise<void> {
+  await db.insert(robots).values(robot);
+}
+
+export async function findRobot(db: Db, name: RobotName): Promise<RobotOfOrganization | undefined> {
+  const rows = await selectByName(db, name);
+  return rows[0];
+}
+
+/** The same, and whoever else asks so waits until this transaction ends. */
+export async function lockRobot(tx: Db, name: RobotName): Promise<RobotOfOrganization | undefined> {
+  const rows = await selectByName(tx, name).for("update", { of: robots });
+  return rows[0];
+}
+
+function selectByName(db: Db, { organization, robot }: RobotName) {
+  return db
+    .select({ robot: robots, organization: organizations })
+    .from(robots)
+    .innerJoin(organizations, eq(robots.organizationId, organizations.id))
+    .where(and(eq(organizations.name, organization), isNull(organizations.deletedAt), eq(robots.name, robot)));
+}
+
+/** By name, those after `after`. */
+export async function listRobots(db: Db, organizationId: string, after: string, limit: number): Promise<Robot[]> {
+  return db
+    .select()
+    .from(robots)
+    .where(and(eq(robots.organizationId, organizationId), gt(robots.name, after)))
+    .orderBy(asc(robots.name))
+    .limit(limit);
+}
+
+export async function updateRobot(db: Db, id: string, change: RobotChange): Promise<void> {
+  if (Object.keys(change).length > 0) await db.update(robots).set(change).where(eq(robots.id, id));
+}
+
+/** Notes a use, unless one since `notSince` is noted already. */
+export async function touchRobot(db: Db, id: string, at: Date, notSince: Date): Promise<void> {
+  await db
+    .update(robots)
+    .set({ lastAccessed: at })
+    .where(and(eq(robots.id, id), or(isNull(robots.lastAccessed), lt(robots.lastAccessed, notSince))));
+}
+
+export async function deleteRobot(db: Db, id: string): Promise<void> {
+  await db.delete(robots).where(eq(robots.id, id));
+}
+
+export async function deleteRobotsOf(db: Db, organizationId: string): Promise<void> {
+  await db.delete(robots).where(eq(robots.organizationId, organizationId));
+}
