@@ -1,5 +1,6 @@
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Deps } from "../deps.ts";
 import { formatRobotName, parseRobotName, type RobotName } from "../domain/names.ts";
 import { printable } from "../domain/text.ts";
@@ -126,12 +127,11 @@ function invalidTarget(message: string): Telling {
 /** Answers with an OAuth error (RFC 6749 §5.2), which Quay's clients read by its `message`. */
 export function tell(
   c: Context<AppEnv>,
-  { error, code, message, status, retryAfter }: Omit<Telling, "status"> & { status: number },
-  sent: number = status,
+  { error, code, message, retryAfter, ...telling }: Omit<Telling, "status"> & { status?: Telling["status"] },
+  status: ContentfulStatusCode = telling.status ?? 400,
 ): Response {
-  const headers = new Headers({ "Cache-Control": "no-store", "Content-Type": "application/json" });
-  if (sent === 401) headers.set("WWW-Authenticate", 'Basic realm="berth", charset="UTF-8"');
-  if (retryAfter !== undefined) headers.set("Retry-After", String(retryAfter));
-  const body = { error, error_description: message, message, code, request_id: c.get("requestId") };
-  return c.newResponse(JSON.stringify(body), { status: sent, headers });
+  c.header("Cache-Control", "no-store");
+  if (status === 401) c.header("WWW-Authenticate", 'Basic realm="berth", charset="UTF-8"');
+  if (retryAfter !== undefined) c.header("Retry-After", String(retryAfter));
+  return c.json({ error, error_description: message, message, code, request_id: c.get("requestId") }, status);
 }

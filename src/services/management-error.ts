@@ -8,8 +8,7 @@ export type ManagementCode =
   | "already_exists"
   | "conflict"
   | "invalid"
-  | "body_too_large"
-  | "method_not_allowed";
+  | "body_too_large";
 
 export class ManagementError extends Error {
   override readonly name = "ManagementError";

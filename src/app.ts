@@ -1,0 +1,84 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context, MiddlewareHandler } from "hono";
+import { HTTPException } from "hono/http-exception";
+import type { Deps } from "./deps.ts";
+import { managementApi, tellManagement } from "./http/api/api.ts";
+import { clientAddress } from "./http/client-address.ts";
+import type { AppEnv } from "./http/context.ts";
+import { exchangeRoutes, tell } from "./http/exchange.ts";
+import { healthRoutes } from "./http/health.ts";
+import { registryRoutes, tellRegistry } from "./http/registry.ts";
+import { wellKnownRoutes } from "./http/well-known.ts";
+import { ManagementError } from "./services/management-error.ts";
+import { isUnavailable } from "./store/db.ts";
+
+export type App = OpenAPIHono<AppEnv>;
+
+/** The whole service over HTTP. A path means the same with and without a final slash. */
+export function createApp(deps: Deps): App {
+  const app = new OpenAPIHono<AppEnv>({ strict: false });
+  app.use(identifyRequest(deps), logRequest(deps));
+  app.route("/", healthRoutes(deps));
+  app.route("/.well-known", wellKnownRoutes(deps));
+  app.route("/oauth2", exchangeRoutes(deps));
+  app.route("/", registryRoutes(deps));
+  app.route("/", managementApi(deps));
+  app.notFound((c) => answerFailure(c, "not_found", `There is nothing at ${c.req.path}.`));
+  app.onError((error, c) => answerError(deps, error, c));
+  return app;
+}
+
+function identifyRequest({ random, config, peerAddress }: Deps): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    c.set("requestId", random.uuid());
+    c.set("clientAddress", clientAddress(peerAddress(c), c.req.header("x-forwarded-for"), config.trustedProxies));
+    c.header("X-Request-Id", c.get("requestId"));
+    c.header("X-Content-Type-Options", "nosniff");
+    await next();
+  };
+}
+
+/** One line for each request, without its query: a client may have put anything there. */
+function logRequest({ log, clock }: Deps): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const startedAt = clock.now();
+    await next();
+    log.info("request", {
+      request_id: c.get("requestId"),
+      method: c.req.method,
+      path: c.req.path,
+      status: c.res.status,
+      duration_ms: clock.now() - startedAt,
+      client_address: c.get("clientAddress"),
+    });
+  };
+}
+
+function answerError({ log }: Deps, error: Error, c: Context<AppEnv>): Response {
+  if (error instanceof ManagementError) return tellManagement(c, error.code, error.message, error.problems);
+  if (error instanceof HTTPException && error.status < 500) {
+    return answerFailure(c, "invalid", error.status === 400 ? "The body is not valid JSON." : error.message);
+  }
+  if (isUnavailable(error)) {
+    log.error("the database is not available", { request_id: c.get("requestId"), error });
+    c.header("Retry-After", "1");
+    return answerFailure(c, "unavailable", "The database cannot be reached right now. Try again shortly.");
+  }
+  log.error("request failed", { request_id: c.get("requestId"), error });
+  return answerFailure(c, "internal", "Something went wrong here. The log has it under this request_id.");
+}
+
+const FAILURES = {
+  not_found: { status: 404, oauth: "invalid_request", registry: "NAME_UNKNOWN" },
+  invalid: { status: 400, oauth: "invalid_request", registry: "UNSUPPORTED" },
+  unavailable: { status: 503, oauth: "temporarily_unavailable", registry: "UNAVAILABLE" },
+  internal: { status: 500, oauth: "server_error", registry: "UNKNOWN" },
+} as const;
+
+/** A failure of no surface's own, in the shape that the clients of that path read. */
+function answerFailure(c: Context<AppEnv>, code: keyof typeof FAILURES, message: string): Response {
+  const { status, oauth, registry } = FAILURES[code];
+  if (/^\/(v2|auth|registries)(\/|$)/.test(c.req.path)) return tellRegistry(c, status, registry, message);
+  if (c.req.path.startsWith("/oauth2")) return tell(c, { error: oauth, code, message }, status);
+  return tellManagement(c, code, message);
+}

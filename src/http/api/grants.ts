@@ -1,0 +1,57 @@
+import type { Deps } from "../../deps.ts";
+import { repositoryActions } from "../../domain/scope.ts";
+import { limits } from "../../limits.ts";
+import { getGrants, putGrants, type RegistryGrant } from "../../services/manage-grants.ts";
+import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { robotParam } from "./schemas.ts";
+
+const registry = z.string().max(255).optional().openapi({ description: "Its `service`; absent: the default registry" });
+
+const grant = z
+  .union([
+    z.strictObject({
+      registry,
+      repository: z.string().max(limits.repositoryName + 2).openapi({ example: "acme/*" }),
+      actions: z.array(z.enum(repositoryActions)).min(1).max(16),
+    }),
+    z.strictObject({ registry, catalog: z.literal(true) }),
+  ])
+  .openapi("Grant");
+
+const grants = z.array(grant).max(limits.grantsPerRobot);
+
+const got = createRoute({
+  method: "get",
+  path: "/organization/{org}/robots/{robot}/grants",
+  summary: "What a robot may do, by registry",
+  request: { params: robotParam },
+  responses: { 200: json(grants, "The grants"), ...refusals },
+});
+
+const put = createRoute({
+  method: "put",
+  path: "/organization/{org}/robots/{robot}/grants",
+  summary: "Replace all that a robot may do",
+  request: { params: robotParam, body: body(grants) },
+  responses: { 200: json(grants, "The grants as stored"), ...refusals },
+});
+
+export function grantRoutes(deps: Deps) {
+  const api = createApi();
+  api.openapi(got, async (c) => {
+    const { org, robot } = c.req.valid("param");
+    return c.json((await getGrants(deps, actorOf(c), { organization: org, robot })).map(present), 200);
+  });
+  api.openapi(put, async (c) => {
+    const { org, robot } = c.req.valid("param");
+    const stored = await putGrants(deps, actorOf(c), { organization: org, robot }, c.req.valid("json"));
+    return c.json(stored.map(present), 200);
+  });
+  return api;
+}
+
+function present(stored: RegistryGrant): z.infer<typeof grant> {
+  if ("catalog" in stored) return { registry: stored.registry, catalog: true };
+  const { registry: service, repository, actions } = stored;
+  return { registry: service, repository, actions: repositoryActions.filter((action) => actions.includes(action)) };
+}

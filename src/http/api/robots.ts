@@ -1,0 +1,136 @@
+import type { Deps } from "../../deps.ts";
+import type { JsonObject } from "../../domain/json.ts";
+import { formatRobotName } from "../../domain/names.ts";
+import { limits } from "../../limits.ts";
+import { changeRobot, createRobot, deleteRobot, getRobot, pageRobots } from "../../services/manage-robots.ts";
+import type { Robot } from "../../store/robots.ts";
+import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { metadata, organizationParam, pageQuery, robotParam, text } from "./schemas.ts";
+
+const robot = z
+  .object({
+    name: z.string().openapi({ example: "acme+ci" }),
+    created: z.iso.datetime(),
+    created_by: z.string(),
+    last_accessed: z.iso.datetime().nullable(),
+    description: z.string(),
+    unstructured_metadata: z.record(z.string(), z.unknown()).openapi({ type: "object", additionalProperties: true }),
+    token: z.null().openapi({ description: "A stored token, which a robot only has when one was asked for" }),
+    disabled: z.boolean(),
+  })
+  .openapi("Robot");
+
+const description = text(limits.binding.description);
+
+const listed = createRoute({
+  method: "get",
+  path: "/organization/{org}/robots",
+  summary: "List robots",
+  request: { params: organizationParam, query: pageQuery },
+  responses: {
+    200: json(z.object({ robots: z.array(robot), next_page: z.string().optional() }), "One page"),
+    ...refusals,
+  },
+});
+
+const created = createRoute({
+  method: "put",
+  path: "/organization/{org}/robots/{robot}",
+  summary: "Create a robot",
+  request: {
+    params: robotParam,
+    body: body(z.object({ description: description.optional(), unstructured_metadata: metadata.optional() }), false),
+  },
+  responses: { 201: json(robot, "The robot"), ...refusals },
+});
+
+const got = createRoute({
+  method: "get",
+  path: "/organization/{org}/robots/{robot}",
+  summary: "Get a robot",
+  request: { params: robotParam },
+  responses: { 200: json(robot, "The robot"), ...refusals },
+});
+
+const changed = createRoute({
+  method: "patch",
+  path: "/organization/{org}/robots/{robot}",
+  summary: "Change what is given; a disabled robot's tokens end",
+  request: {
+    params: robotParam,
+    body: body(
+      z.object({
+        description: description.optional(),
+        unstructured_metadata: metadata.optional(),
+        disabled: z.boolean().optional(),
+      }),
+    ),
+  },
+  responses: { 200: json(robot, "The robot"), ...refusals },
+});
+
+const deleted = createRoute({
+  method: "delete",
+  path: "/organization/{org}/robots/{robot}",
+  summary: "Delete a robot, its bindings and its grants; its tokens end",
+  request: { params: robotParam },
+  responses: { 204: { description: "Deleted" }, ...refusals },
+});
+
+export function robotRoutes(deps: Deps) {
+  const api = createApi();
+  api.openapi(listed, async (c) => {
+    const { org } = c.req.valid("param");
+    const { limit, next_page: after } = c.req.valid("query");
+    const { items, next } = await pageRobots(deps, actorOf(c), org, { after, limit });
+    const robots = items.map((item) => present(org, item));
+    return c.json({ robots, ...(next !== undefined && { next_page: next }) }, 200);
+  });
+  api.openapi(created, async (c) => {
+    const { org, robot: name } = c.req.valid("param");
+    const sent = c.req.valid("json");
+    const made = await createRobot(
+      deps,
+      actorOf(c),
+      { organization: org, robot: name },
+      {
+        description: sent.description ?? "",
+        unstructuredMetadata: (sent.unstructured_metadata ?? {}) as JsonObject,
+      },
+    );
+    return c.json(present(org, made), 201);
+  });
+  api.openapi(got, async (c) => {
+    const { org, robot: name } = c.req.valid("param");
+    return c.json(present(org, await getRobot(deps, actorOf(c), { organization: org, robot: name })), 200);
+  });
+  api.openapi(changed, async (c) => {
+    const { org, robot: name } = c.req.valid("param");
+    const { description: told, unstructured_metadata: kept, disabled } = c.req.valid("json");
+    const change = {
+      ...(told !== undefined && { description: told }),
+      ...(kept !== undefined && { unstructuredMetadata: kept as JsonObject }),
+      ...(disabled !== undefined && { disabled }),
+    };
+    return c.json(present(org, await changeRobot(deps, actorOf(c), { organization: org, robot: name }, change)), 200);
+  });
+  api.openapi(deleted, async (c) => {
+    const { org, robot: name } = c.req.valid("param");
+    await deleteRobot(deps, actorOf(c), { organization: org, robot: name });
+    return c.body(null, 204);
+  });
+  return api;
+}
+
+function present(organization: string, row: Robot): z.infer<typeof robot> {
+  return {
+    name: formatRobotName({ organization, robot: row.name }),
+    created: row.createdAt.toISOString(),
+    created_by: row.createdBy,
+    last_accessed: row.lastAccessed?.toISOString() ?? null,
+    description: row.description,
+    unstructured_metadata: { ...row.unstructuredMetadata },
+    token: null,
+    disabled: row.disabled,
+  };
+}

@@ -1,0 +1,52 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { Problem } from "../../domain/binding.ts";
+import { ManagementError, refuseProblems } from "../../services/management-error.ts";
+import type { Actor } from "../../services/principals.ts";
+import { type AppEnv, originOf } from "../context.ts";
+import { errorBody } from "./schemas.ts";
+
+/** What the middleware of the management API puts beside each request. */
+export interface ApiEnv {
+  Variables: AppEnv["Variables"] & { principal: Actor["principal"] };
+}
+
+export function createApi(): OpenAPIHono<ApiEnv> {
+  return new OpenAPIHono<ApiEnv>({
+    defaultHook: (result) => {
+      if (!result.success) refuseProblems(result.error.issues.map(toProblem));
+    },
+  });
+}
+
+function toProblem(issue: z.core.$ZodIssue): Problem {
+  return {
+    path: issue.path.map((part) => (typeof part === "symbol" ? String(part) : part)),
+    message: issue.message,
+  };
+}
+
+export function actorOf(c: Context<ApiEnv>): Actor {
+  return { ...originOf(c as unknown as Context<AppEnv>), principal: c.get("principal") };
+}
+
+const errorContent = { "application/json": { schema: errorBody } };
+
+/** The refusals that any management route can give, for its description. */
+export const refusals = {
+  400: { description: "Invalid: every problem is named", content: errorContent },
+  401: { description: "No API token, or none that is known", content: errorContent },
+  403: { description: "Not allowed", content: errorContent },
+  404: { description: "Not there, or not yours to know of", content: errorContent },
+  409: { description: "In conflict with what is stored", content: errorContent },
+} as const;
+
+export function json<T extends z.ZodType>(schema: T, description: string) {
+  return { description, content: { "application/json": { schema } } };
+}
+
+export function body<T extends z.ZodType>(schema: T, required = true) {
+  return { required, content: { "application/json": { schema } } };
+}
+
+export { createRoute, ManagementError, z };
