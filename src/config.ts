@@ -63,12 +63,17 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     if (environment[name]) problem(`${name} is not supported by this version: unset it`);
   }
   const host = text("HOST") ?? "127.0.0.1";
-  const port = integer("PORT", 8080, 0, 65535);
+  const port = integer("PORT", 8080, 1, 65535);
   const tls = readTls();
   const publicUrl = readPublicUrl();
   const policy = oneOf("BERTH_ISSUER_POLICY", ["open", "registered"], "open");
   if (policy === "registered") problem("BERTH_ISSUER_POLICY=registered is not supported by this version: unset it");
-  const secretKeys = secret("BERTH_SECRET_KEY", readSecretKeys);
+  const secretKeys = secret(
+    "BERTH_SECRET_KEY",
+    (name, value) =>
+      readSecretKeys(value) ??
+      problem(`${name} must be 32 bytes in base64 (try: openssl rand -base64 32), or several separated by commas`),
+  );
   const adminToken = secret("BERTH_ADMIN_TOKEN", readAdminToken);
   const databaseUrl = secret("DATABASE_URL", readDatabaseUrl);
 
@@ -201,17 +206,16 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
       ? new Secret(value)
       : problem(`${name} must start with postgres:// and be a URL`);
   }
-
-  function readSecretKeys(name: string, value: string): readonly Secret<Uint8Array<ArrayBuffer>>[] | undefined {
-    const keys = value.split(",").map((key) => decodeKey(key.trim()));
-    const good = keys.filter((key) => key !== undefined);
-    return good.length === keys.length
-      ? good.map((key) => new Secret(key))
-      : problem(`${name} must be 32 bytes in base64 (try: openssl rand -base64 32), or several separated by commas`);
-  }
 }
 
-export function isLoopback(hostname: string): boolean {
+/** Reads sealing keys, the first of which seals: 32 bytes each in base64, separated by commas. */
+export function readSecretKeys(value: string): readonly Secret<Uint8Array<ArrayBuffer>>[] | undefined {
+  const keys = value.split(",").map((key) => decodeKey(key.trim()));
+  const good = keys.filter((key) => key !== undefined);
+  return good.length === keys.length ? good.map((key) => new Secret(key)) : undefined;
+}
+
+function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 

@@ -29,11 +29,23 @@ export class NoAdminTokenError extends Error {
  * @throws {NoAdminTokenError} {SealError}
  */
 export async function bootstrap(db: Db, settings: BootstrapSettings, deps: MaintainDeps): Promise<void> {
-  await db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${sql.raw(String(LOCK))})`);
+  await alone(db, async (tx) => {
     await ensureSuperuser(tx, settings.adminToken, deps);
     await ensureDefaultRegistry(tx, settings.registryService, deps);
     await maintainKeys(tx, deps);
+  });
+}
+
+/** The work of every hour: certificates are renewed well before they end. */
+export async function maintain(db: Db, deps: MaintainDeps): Promise<void> {
+  await alone(db, (tx) => maintainKeys(tx, deps));
+}
+
+/** Runs `work` in a transaction, one instance at a time. */
+async function alone(db: Db, work: (tx: Db) => Promise<void>): Promise<void> {
+  await db.transaction(async (tx) => {
+    await tx.execute(sql`select pg_advisory_xact_lock(${sql.raw(String(LOCK))})`);
+    await work(tx);
   });
 }
 

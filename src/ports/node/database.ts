@@ -1,0 +1,52 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Secret } from "../../domain/secret.ts";
+import { type Db, drizzleOptions } from "../../store/db.ts";
+
+export interface Database {
+  readonly db: Db;
+  close(): Promise<void>;
+}
+
+const migrationsFolder = fileURLToPath(new URL("../../../drizzle", import.meta.url));
+/** Any number that nothing else in the database locks. */
+const MIGRATION_LOCK = 0x6272_6d67;
+const POOL_SIZE = 10;
+const CONNECT_SECONDS = 10;
+
+/** Opens PostgreSQL with its schema current: one instance migrates, the others wait for it. */
+export async function openPostgres(url: Secret): Promise<Database> {
+  const [{ default: postgres }, { drizzle }, { migrate }] = await Promise.all([
+    import("postgres"),
+    import("drizzle-orm/postgres-js"),
+    import("drizzle-orm/postgres-js/migrator"),
+  ]);
+  const connect = (max: number) =>
+    postgres(url.reveal(), { max, connect_timeout: CONNECT_SECONDS, onnotice: () => {} });
+
+  const migrator = connect(1);
+  try {
+    await migrator`select pg_advisory_lock(${MIGRATION_LOCK})`;
+    await migrate(drizzle(migrator, drizzleOptions), { migrationsFolder });
+  } finally {
+    await migrator.end();
+  }
+  const sql = connect(POOL_SIZE);
+  return { db: drizzle(sql, drizzleOptions) as unknown as Db, close: () => sql.end({ timeout: 5 }) };
+}
+
+/** Opens the embedded database with its schema current. The directory must be this process's own. */
+export async function openEmbedded(dataDir: string): Promise<Database> {
+  const [{ PGlite }, { drizzle }, { migrate }] = await Promise.all([
+    import("@electric-sql/pglite"),
+    import("drizzle-orm/pglite"),
+    import("drizzle-orm/pglite/migrator"),
+  ]);
+  const directory = join(dataDir, "pglite");
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const client = await PGlite.create(directory);
+  const db = drizzle(client, drizzleOptions);
+  await migrate(db, { migrationsFolder });
+  return { db: db as unknown as Db, close: () => client.close() };
+}

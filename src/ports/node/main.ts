@@ -1,0 +1,91 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { ConfigError } from "../../config.ts";
+import { SealError } from "../../tokens/sealing.ts";
+import { DataDirError } from "./data-dir.ts";
+import { type RunningServer, startServer } from "./server.ts";
+
+const ENVIRONMENT = `
+Environment (README.md has all of it):
+  HOST, PORT                     where it listens (127.0.0.1, 8080)
+  PUBLIC_URL                     how the outside reaches it (http://HOST:PORT)
+  TLS_CERT_FILE, TLS_KEY_FILE    serve https; read again when they change
+  DATABASE_URL                   postgres://…; without it, an embedded database under DATA_DIR
+  DATA_DIR                       embedded database and generated secrets (./data)
+  BERTH_ADMIN_TOKEN              API token of the first superuser
+  BERTH_SECRET_KEY               32 bytes in base64 that seal signing keys at rest
+  BERTH_REGISTRY_SERVICE         service of the default registry (host of PUBLIC_URL)
+  BERTH_AUDIENCE                 audience that CI tokens must be meant for (PUBLIC_URL)
+  LOG_LEVEL                      debug, info, warn or error (info)
+Each secret may come from a file instead: NAME_FILE.`;
+
+const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
+
+const program = new Command("berth")
+  .description("Keyless robot accounts for container registries")
+  .version(version)
+  .showHelpAfterError();
+program
+  .command("serve")
+  .description("run the service until SIGTERM or SIGINT")
+  .addHelpText("after", ENVIRONMENT)
+  .action(serve);
+await program.parseAsync();
+
+async function serve(): Promise<void> {
+  try {
+    const server = await startServer({
+      environment: process.env,
+      write: (line) => process.stdout.write(line),
+    });
+    if (server.newAdminTokenPath) greet(server, server.newAdminTokenPath);
+    stopOnSignal(server);
+  } catch (error) {
+    process.stderr.write(`Berth cannot start.\n${explain(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+/** What the operator of a fresh service wants to know next. */
+function greet({ url }: RunningServer, adminTokenPath: string): void {
+  process.stderr.write(`
+Berth is ready at ${url}
+Its admin token is in ${adminTokenPath}
+
+Next, make an organization and a robot:
+  export TOKEN=$(cat ${adminTokenPath})
+  curl -H "Authorization: Bearer $TOKEN" --json '{"name":"acme"}' ${url}/api/v1/organization/
+  curl -H "Authorization: Bearer $TOKEN" -X PUT ${url}/api/v1/organization/acme/robots/ci
+README.md goes on from there.
+
+`);
+}
+
+function stopOnSignal(server: RunningServer): void {
+  const stop = () => {
+    server.close().then(
+      () => process.exit(0),
+      (error) => {
+        process.stderr.write(`${explain(error)}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.once("SIGTERM", stop);
+  process.once("SIGINT", stop);
+}
+
+function explain(error: unknown): string {
+  if (error instanceof ConfigError) return error.problems.map((problem) => `- ${problem}`).join("\n");
+  if (error instanceof DataDirError) return `- ${error.message}`;
+  if (error instanceof SealError) {
+    return `- BERTH_SECRET_KEY: ${error.message}. Give the key that was used before, behind the new one if you are changing it.`;
+  }
+  const reasons: string[] = [];
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const code = "code" in cause && typeof cause.code === "string" ? ` (${cause.code})` : "";
+    reasons.push("query" in cause ? "a query failed" : `${cause.message || cause.name}${code}`);
+  }
+  return `- ${reasons.join(": ") || String(error)}`;
+}

@@ -1,0 +1,169 @@
+import { readFileSync } from "node:fs";
+import { createServer, type Server as HttpServer } from "node:http";
+import { createServer as createSecureServer, Server as HttpsServer } from "node:https";
+import { createAdaptorServer } from "@hono/node-server";
+import { getConnInfo } from "@hono/node-server/conninfo";
+import { uuidv7 } from "uuidv7";
+import { createApp } from "../../app.ts";
+import { type Config, ConfigError, type Environment, readConfig, readSecretKeys } from "../../config.ts";
+import type { Clock, Deps, Log } from "../../deps.ts";
+import { limits } from "../../limits.ts";
+import { createIssuerKeys } from "../../oidc/issuers.ts";
+import { bootstrap, maintain, NoAdminTokenError } from "../../services/bootstrap.ts";
+import { createKeys } from "../../services/keys.ts";
+import { createSealer } from "../../tokens/sealing.ts";
+import { adminTokenFile, DataDirError, type KeptSecret, keepSecret, lockDataDir, secretKeyFile } from "./data-dir.ts";
+import { type Database, openEmbedded, openPostgres } from "./database.ts";
+import { createIssuerFetch } from "./issuer-fetch.ts";
+import { createLog } from "./log.ts";
+import { readTls, reloadTls } from "./tls.ts";
+
+export interface ServerOptions {
+  readonly environment: Environment;
+  /** Takes the log, a line at a time. */
+  readonly write: (line: string) => void;
+  readonly clock?: Clock;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  /** Where the admin token is kept, if this start made it. */
+  readonly newAdminTokenPath?: string;
+  /** Lets the requests under way end, then lets go of everything. */
+  close(): Promise<void>;
+}
+
+const systemClock: Clock = { now: () => Date.now() };
+
+/**
+ * Brings the service up: configuration, database, keys, then the port.
+ *
+ * @throws {ConfigError} {DataDirError} {SealError}
+ */
+export async function startServer({ environment, write, clock = systemClock }: ServerOptions): Promise<RunningServer> {
+  const config = readConfig(environment, (path) => readFileSync(path, "utf8"));
+  const log = createLog(config.logLevel, write);
+  warnOfRisks(config, log);
+
+  const closers: (() => unknown)[] = [];
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    const storage = await openStorage(config, closers);
+    const sealer = await createSealer(storage.config.secretKeys ?? []);
+    const random = { uuid: uuidv7 };
+    const { db } = storage.database;
+    await bootstrap(db, storage.config, { sealer, clock, random }).catch((error) => {
+      throw error instanceof NoAdminTokenError ? new ConfigError([adminTokenProblem]) : error;
+    });
+    const deps: Deps = {
+      config,
+      db,
+      clock,
+      random,
+      log,
+      keys: createKeys({ db, sealer, clock }),
+      issuerKeys: createIssuerKeys({
+        fetch: createIssuerFetch({ allowInsecure: config.allowInsecureIssuers }),
+        policy: { allowInsecure: config.allowInsecureIssuers },
+        now: clock.now,
+      }),
+      peerAddress: (c) => getConnInfo(c).remote.address,
+    };
+    const maintenance = setInterval(() => {
+      maintain(db, { sealer, clock, random }).catch((error) => log.error("maintenance failed", { error }));
+    }, limits.keyring.maintenanceSeconds * 1000).unref();
+    closers.push(() => clearInterval(maintenance));
+
+    closers.push(await listen(deps));
+    const database = config.databaseUrl ? "postgresql" : "embedded";
+    log.info("listening", { host: config.host, port: config.port, public_url: config.publicUrl, database });
+    const { newAdminTokenPath } = storage;
+    return { url: config.publicUrl, close, ...(newAdminTokenPath && { newAdminTokenPath }) };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+const secretKeyProblem =
+  "BERTH_SECRET_KEY is required with DATABASE_URL: 32 bytes in base64 that seal the signing keys, the same on every instance (try: openssl rand -base64 32)";
+const adminTokenProblem =
+  "BERTH_ADMIN_TOKEN is required at the first start with DATABASE_URL: the API token of the first superuser (try: openssl rand -base64 32)";
+
+function warnOfRisks(config: Config, log: Log): void {
+  if (config.allowInsecureIssuers) {
+    log.warn("BERTH_ALLOW_INSECURE_ISSUERS is on: issuers on http and private networks are trusted. Development only.");
+  }
+}
+
+interface Storage {
+  /** With the secrets that are kept beside the database. */
+  readonly config: Config;
+  readonly database: Database;
+  readonly newAdminTokenPath?: string;
+}
+
+/** Opens the database; the embedded one comes with the secrets that the first start made. */
+async function openStorage(config: Config, closers: (() => unknown)[]): Promise<Storage> {
+  if (config.databaseUrl) {
+    if (!config.secretKeys) throw new ConfigError([secretKeyProblem]);
+    const database = await openPostgres(config.databaseUrl);
+    closers.push(database.close);
+    return { config, database };
+  }
+  const lock = await lockDataDir(config.dataDir);
+  closers.push(lock.release);
+  const secretKey = config.secretKeys ? undefined : await keepSecret(config.dataDir, secretKeyFile, "base64");
+  const adminToken = config.adminToken ? undefined : await keepSecret(config.dataDir, adminTokenFile, "base64url");
+  const kept = {
+    ...config,
+    ...(secretKey && { secretKeys: readKeptKeys(secretKey) }),
+    ...(adminToken && { adminToken: adminToken.value }),
+  };
+  const database = await openEmbedded(config.dataDir);
+  closers.push(database.close);
+  return { config: kept, database, ...(adminToken?.isNew && { newAdminTokenPath: adminToken.path }) };
+}
+
+function readKeptKeys({ value, path }: KeptSecret) {
+  const keys = readSecretKeys(value.reveal());
+  if (!keys) throw new DataDirError(`${path} does not hold 32 bytes in base64. Put back the file that the first start made.`);
+  return keys;
+}
+
+/** @returns a function that drains and closes the port */
+async function listen(deps: Deps): Promise<() => Promise<void>> {
+  const { config, log } = deps;
+  const { fetch } = createApp(deps);
+  const serverOptions = { maxHeaderSize: limits.http.headerBytes, requestTimeout: limits.http.requestMilliseconds };
+  const server = createAdaptorServer(
+    config.tls
+      ? { fetch, createServer: createSecureServer, serverOptions: { ...serverOptions, ...readTls(config.tls) } }
+      : { fetch, createServer, serverOptions },
+  ) as HttpServer | HttpsServer;
+  const stopReloading =
+    config.tls && server instanceof HttpsServer ? reloadTls(server, config.tls, log) : undefined;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(config.port, config.host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  return async () => {
+    stopReloading?.();
+    await drain(server);
+  };
+}
+
+/** Takes no new connections, and ends the open ones as they fall idle; those still busy at last are cut. */
+async function drain(server: HttpServer | HttpsServer): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const sweeping = setInterval(() => server.closeIdleConnections(), 50);
+  const cutting = setTimeout(() => server.closeAllConnections(), limits.http.drainMilliseconds);
+  await closed;
+  clearInterval(sweeping);
+  clearTimeout(cutting);
+}
