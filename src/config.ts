@@ -1,6 +1,6 @@
 import ipaddr from "ipaddr.js";
-import { isPlainText } from "./domain/text.ts";
 import { Secret } from "./domain/secret.ts";
+import { isPlainText } from "./domain/text.ts";
 import { limits } from "./limits.ts";
 
 /** Environment variables, by name; what is unset or empty is absent. */

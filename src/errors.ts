@@ -25,7 +25,12 @@ const UNPROVED: Telling = {
  * told at once; whether a robot exists, and whom it trusts, only once a signature was verified for it.
  */
 export function tellCaller(refusal: Refusal): Telling {
-  const refused = (message: string): Telling => ({ status: 400, error: "invalid_request", code: refusal.code, message });
+  const refused = (message: string): Telling => ({
+    status: 400,
+    error: "invalid_request",
+    code: refusal.code,
+    message,
+  });
 
   switch (refusal.code) {
     case "credential_missing":
@@ -55,7 +60,9 @@ export function tellCaller(refusal: Refusal): Telling {
     case "alg_not_allowed":
       return refusal.by === "issuer"
         ? UNPROVED
-        : refused(`The token's algorithm ${quote(refusal.alg)} is not accepted; accepted are ${list(refusal.allowed)}.`);
+        : refused(
+            `The token's algorithm ${quote(refusal.alg)} is not accepted; accepted are ${list(refusal.allowed)}.`,
+          );
 
     case "robot_unknown":
     case "robot_disabled":
@@ -81,7 +88,9 @@ export function tellCaller(refusal: Refusal): Telling {
       };
 
     case "expired":
-      return refused(`The token expired at ${time(refusal.exp)}; it is ${time(refusal.now)} now. Ask the platform for a new one.`);
+      return refused(
+        `The token expired at ${time(refusal.exp)}; it is ${time(refusal.now)} now. Ask the platform for a new one.`,
+      );
     case "not_yet_valid":
       return refused(`The token is good from ${time(refusal.nbf)} (nbf) on; it is ${time(refusal.now)} now.`);
     case "issued_in_future":
@@ -100,11 +109,16 @@ export function tellCaller(refusal: Refusal): Telling {
         `The token's subject (sub) is ${quote(refusal.found)}, and no binding of this robot to its issuer has that subject. Bind it, or use the robot that it is bound to.`,
       );
     case "claim_mismatch":
-      return refused(`The token's claim ${refusal.claim} is ${refusal.found}, which the binding's condition on it does not accept.`);
+      return refused(
+        `The token's claim ${refusal.claim} is ${refusal.found}, which the binding's condition on it does not accept.`,
+      );
     case "binding_expired":
       return refused(`The binding expired at ${time(refusal.at)}. Set a later expires_at on it.`);
     case "scope_invalid":
-      return { ...refused(`The scope ${quote(refusal.scope)} cannot be used: ${refusal.detail}.`), error: "invalid_scope" };
+      return {
+        ...refused(`The scope ${quote(refusal.scope)} cannot be used: ${refusal.detail}.`),
+        error: "invalid_scope",
+      };
     default:
       return unreachable(refusal);
   }

@@ -59,12 +59,18 @@ export function bindingProblems(terms: BindingTerms, rules: BindingRules): Probl
   check(["issuer"], issuerProblem(terms.issuer, rules));
   check(["subject"], subjectProblem(terms.subject));
   if (terms.audiences?.length === 0 && !terms.clients?.length) {
-    check(["audiences"], "may be empty only where clients names at least one client: a token must be meant for someone");
+    check(
+      ["audiences"],
+      "may be empty only where clients names at least one client: a token must be meant for someone",
+    );
   }
   for (const [name, condition] of Object.entries(terms.claims ?? {})) {
     check(["claims", name], conditionProblem(condition));
   }
-  if (terms.tokenTtl !== null && !(terms.tokenTtl >= limits.robotToken.minSeconds && terms.tokenTtl <= rules.maxTokenTtl)) {
+  if (
+    terms.tokenTtl !== null &&
+    !(terms.tokenTtl >= limits.robotToken.minSeconds && terms.tokenTtl <= rules.maxTokenTtl)
+  ) {
     check(["token_ttl"], `must lie between ${limits.robotToken.minSeconds} and ${rules.maxTokenTtl} seconds`);
   }
   check(["scope"], terms.scope === null ? undefined : scopeProblem(terms.scope));

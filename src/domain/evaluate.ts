@@ -68,12 +68,7 @@ function furthestRefusal(outcomes: readonly BindingOutcome[]): Refusal {
   return refusal ?? { code: "robot_unbound", auditOnly: true };
 }
 
-function evaluateBinding(
-  binding: Binding,
-  claims: VerifiedClaims,
-  defaults: Defaults,
-  now: number,
-): BindingOutcome {
+function evaluateBinding(binding: Binding, claims: VerifiedClaims, defaults: Defaults, now: number): BindingOutcome {
   const scope = checkScope(binding, claims);
   const rules: RuleOutcome[] = [
     ruleOutcome("audience", audienceRefusal(binding, claims, defaults)),
@@ -146,7 +141,9 @@ function checkScope(binding: Binding, { payload }: VerifiedClaims): { refusal?: 
   if (!expanded.ok) return { refusal: { code: "scope_invalid", scope: binding.scope, detail: expanded.detail } };
   const parsed = parseNarrowing(expanded.scope);
   if (!parsed.ok) {
-    return { refusal: { code: "scope_invalid", scope: binding.scope, detail: `${parsed.scope} is no repository's scope` } };
+    return {
+      refusal: { code: "scope_invalid", scope: binding.scope, detail: `${parsed.scope} is no repository's scope` },
+    };
   }
   return { narrowed: { scope: expanded.scope, grants: parsed.grants } };
 }

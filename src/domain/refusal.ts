@@ -5,7 +5,12 @@
 export type Refusal =
   | { readonly code: "credential_missing" }
   | { readonly code: "credential_unreadable"; readonly detail: string }
-  | { readonly code: "token_too_large"; readonly part: "token" | "header"; readonly bytes: number; readonly limit: number }
+  | {
+      readonly code: "token_too_large";
+      readonly part: "token" | "header";
+      readonly bytes: number;
+      readonly limit: number;
+    }
   | { readonly code: "token_malformed"; readonly detail: string }
   | { readonly code: "token_json_invalid"; readonly part: TokenPart; readonly detail: string }
   | { readonly code: "header_not_allowed"; readonly parameter: string; readonly detail: string }
@@ -23,8 +28,18 @@ export type Refusal =
   | { readonly code: "robot_unbound"; readonly auditOnly: boolean }
   | { readonly code: "issuer_unbound"; readonly issuer: string }
   | { readonly code: "issuer_disabled"; readonly issuer: string }
-  | { readonly code: "issuer_unreachable"; readonly issuer: string; readonly detail: string; readonly retryAfter: number }
-  | { readonly code: "issuer_keys_invalid"; readonly issuer: string; readonly detail: string; readonly retryAfter: number }
+  | {
+      readonly code: "issuer_unreachable";
+      readonly issuer: string;
+      readonly detail: string;
+      readonly retryAfter: number;
+    }
+  | {
+      readonly code: "issuer_keys_invalid";
+      readonly issuer: string;
+      readonly detail: string;
+      readonly retryAfter: number;
+    }
   | { readonly code: "key_unknown"; readonly kid: string }
   | { readonly code: "key_unusable"; readonly kid: string; readonly detail: string }
   | { readonly code: "signature_invalid" }

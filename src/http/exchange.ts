@@ -26,7 +26,11 @@ export function exchangeRoutes(deps: Deps): Hono<AppEnv> {
     bodyLimit({
       maxSize: limits.http.exchangeBodyBytes,
       onError: (c) =>
-        tell(c, invalidRequest(`The body has more than ${limits.http.exchangeBodyBytes} bytes.`, "body_too_large"), 413),
+        tell(
+          c,
+          invalidRequest(`The body has more than ${limits.http.exchangeBodyBytes} bytes.`, "body_too_large"),
+          413,
+        ),
     }),
   );
   routes.on(["GET", "POST"], QUAY_ROUTE, (c) => exchangeByBasic(deps, c));
@@ -87,7 +91,8 @@ function readForm(form: URLSearchParams, { config }: Deps): FormRequest | Tellin
     return { ...invalidRequest(`The grant_type must be ${GRANT_TYPE}.`), error: "unsupported_grant_type" };
   }
   const token = form.get("subject_token");
-  if (!token) return invalidRequest("The parameter subject_token is missing: send the OIDC token.", "credential_missing");
+  if (!token)
+    return invalidRequest("The parameter subject_token is missing: send the OIDC token.", "credential_missing");
   if (!SUBJECT_TOKEN_TYPES.includes(form.get("subject_token_type") ?? "")) {
     return invalidRequest(`The subject_token_type must be one of ${SUBJECT_TOKEN_TYPES.join(", ")}.`);
   }

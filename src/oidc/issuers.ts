@@ -1,9 +1,9 @@
-import { allowInsecureRequests, customFetch, discovery, None } from "openid-client";
 import type { JWK } from "jose";
+import { allowInsecureRequests, customFetch, discovery, None } from "openid-client";
 import type { Refusal } from "../domain/refusal.ts";
 import { printable } from "../domain/text.ts";
 import { limits } from "../limits.ts";
-import { type FetchPolicy, IssuerFetchError, type IssuerFetch, safeFetch } from "./safe-fetch.ts";
+import { type FetchPolicy, type IssuerFetch, IssuerFetchError, safeFetch } from "./safe-fetch.ts";
 
 export interface IssuerKeysDeps {
   readonly fetch: IssuerFetch;
@@ -12,9 +12,7 @@ export interface IssuerKeysDeps {
   readonly now: () => number;
 }
 
-export type KeyResult =
-  | { readonly ok: true; readonly jwk: JWK }
-  | { readonly ok: false; readonly refusal: Refusal };
+export type KeyResult = { readonly ok: true; readonly jwk: JWK } | { readonly ok: false; readonly refusal: Refusal };
 
 export interface IssuerKeys {
   /** The issuer's key of that `kid`, from memory or from the issuer. */
@@ -192,5 +190,10 @@ function describeFailure(issuer: string, error: unknown): Refusal {
     }
   }
   const detail = error instanceof Error ? printable(error.message) : "unknown failure";
-  return { code: "issuer_keys_invalid", issuer, detail: `its discovery document is not acceptable (${detail})`, retryAfter: 1 };
+  return {
+    code: "issuer_keys_invalid",
+    issuer,
+    detail: `its discovery document is not acceptable (${detail})`,
+    retryAfter: 1,
+  };
 }

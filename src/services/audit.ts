@@ -1,7 +1,7 @@
 import type { Clock, Random } from "../deps.ts";
 import type { JsonObject } from "../domain/json.ts";
-import type { Db } from "../store/db.ts";
 import { insertAuditRecord } from "../store/audit.ts";
+import type { Db } from "../store/db.ts";
 
 /** Where a request came from, as the audit log keeps it. */
 export interface RequestOrigin {

@@ -44,7 +44,11 @@ export type AuthorizeRefusal =
   | { readonly code: "credential_missing" }
   | { readonly code: LoginRefusalCode; readonly detail: string };
 
-export type LoginRefusalCode = "credential_unreadable" | "credential_invalid" | "credential_expired" | "credential_revoked";
+export type LoginRefusalCode =
+  | "credential_unreadable"
+  | "credential_invalid"
+  | "credential_expired"
+  | "credential_revoked";
 
 type AuthorizeDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "log" | "keys">;
 

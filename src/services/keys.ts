@@ -136,8 +136,7 @@ export async function maintainKeys(tx: Db, { sealer, clock, random }: MaintainDe
 
   async function ensureAuthority(registryId: string, service: string) {
     const stored = ofPurpose(rows, "registry_authority", registryId).find(({ status }) => status === "active");
-    const row =
-      stored ?? (await addKey("registry_authority", registryId, (key) => issueAuthority(key, service, now)));
+    const row = stored ?? (await addKey("registry_authority", registryId, (key) => issueAuthority(key, service, now)));
     return { key: await openKey(row, sealer), pem: row.certificate ?? "" };
   }
 

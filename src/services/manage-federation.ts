@@ -110,9 +110,11 @@ function conflictError(conflict: "repeated" | "ambiguous" | "unknown_id", index:
         [{ path: [index, "id"], message: "is needed to tell which binding the entry replaces" }],
       );
     case "unknown_id":
-      return new ManagementError("conflict", `Entry ${index} names a binding that this robot does not have, or twice.`, [
-        { path: [index, "id"], message: "is no binding of this robot, or is named twice" },
-      ]);
+      return new ManagementError(
+        "conflict",
+        `Entry ${index} names a binding that this robot does not have, or twice.`,
+        [{ path: [index, "id"], message: "is no binding of this robot, or is named twice" }],
+      );
   }
 }
 
@@ -149,5 +151,9 @@ async function applyPlanned(
 async function toRow(deps: ManageDeps, tx: Deps["db"], terms: BindingTerms) {
   const { issuer, expiresAt, ...rest } = terms;
   const issuerId = await ensureIssuer(tx, { id: deps.random.uuid(), issuer, createdAt: new Date(deps.clock.now()) });
-  return { ...rest, issuerId, expiresAt: expiresAt === null ? null : new Date(expiresAt * 1000) } satisfies Partial<BindingRow>;
+  return {
+    ...rest,
+    issuerId,
+    expiresAt: expiresAt === null ? null : new Date(expiresAt * 1000),
+  } satisfies Partial<BindingRow>;
 }

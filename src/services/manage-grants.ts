@@ -12,10 +12,7 @@ import type { Actor } from "./principals.ts";
 export type RegistryGrant = {
   /** The registry's `service`; absent: the default registry. */
   readonly registry?: string | undefined;
-} & (
-  | { readonly repository: string; readonly actions: readonly string[] }
-  | { readonly catalog: true }
-);
+} & ({ readonly repository: string; readonly actions: readonly string[] } | { readonly catalog: true });
 
 export async function getGrants(deps: Pick<Deps, "db">, actor: Actor, name: RobotName): Promise<RegistryGrant[]> {
   const robot = await getRobot(deps, actor, name);

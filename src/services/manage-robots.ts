@@ -14,8 +14,8 @@ import {
   updateRobot,
 } from "../store/robots.ts";
 import { recordAudit } from "./audit.ts";
-import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
 import { getOrganization } from "./manage-organizations.ts";
+import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
 import { type Page, pageOf } from "./page.ts";
 import { type Actor, requireSuperUser } from "./principals.ts";
 

@@ -11,7 +11,10 @@ const grant = z
   .union([
     z.strictObject({
       registry,
-      repository: z.string().max(limits.repositoryName + 2).openapi({ example: "acme/*" }),
+      repository: z
+        .string()
+        .max(limits.repositoryName + 2)
+        .openapi({ example: "acme/*" }),
       actions: z.array(z.enum(repositoryActions)).min(1).max(16),
     }),
     z.strictObject({ registry, catalog: z.literal(true) }),

@@ -13,7 +13,8 @@ export function createIssuerFetch({ allowInsecure }: { readonly allowInsecure: b
   const vettedLookup: LookupFunction = (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
       if (error) return callback(error, []);
-      const refused = addresses.length === 0 || addresses.some(({ address }) => !isAllowedAddress(address, allowInsecure));
+      const refused =
+        addresses.length === 0 || addresses.some(({ address }) => !isAllowedAddress(address, allowInsecure));
       if (refused) return callback(forbiddenAddress(hostname), []);
       if (options.all) return callback(null, addresses);
       const [first] = addresses;

@@ -4,11 +4,13 @@ import type { Log, LogFields } from "../../deps.ts";
 /** JSON lines: `time`, `level`, `message` and the fields of the event. */
 export function createLog(level: LogLevel, write: (line: string) => void): Log {
   const lowest = logLevels.indexOf(level);
-  const at = (own: LogLevel) => (message: string, fields: LogFields = {}) => {
-    if (logLevels.indexOf(own) < lowest) return;
-    const line = { time: new Date().toISOString(), level: own, message, ...fields };
-    write(`${JSON.stringify(line, (_, value) => (value instanceof Error ? describeError(value) : value))}\n`);
-  };
+  const at =
+    (own: LogLevel) =>
+    (message: string, fields: LogFields = {}) => {
+      if (logLevels.indexOf(own) < lowest) return;
+      const line = { time: new Date().toISOString(), level: own, message, ...fields };
+      write(`${JSON.stringify(line, (_, value) => (value instanceof Error ? describeError(value) : value))}\n`);
+    };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 

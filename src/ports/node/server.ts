@@ -129,7 +129,8 @@ async function openStorage(config: Config, closers: (() => unknown)[]): Promise<
 
 function readKeptKeys({ value, path }: KeptSecret) {
   const keys = readSecretKeys(value.reveal());
-  if (!keys) throw new DataDirError(`${path} does not hold 32 bytes in base64. Put back the file that the first start made.`);
+  if (!keys)
+    throw new DataDirError(`${path} does not hold 32 bytes in base64. Put back the file that the first start made.`);
   return keys;
 }
 
@@ -143,8 +144,7 @@ async function listen(deps: Deps): Promise<() => Promise<void>> {
       ? { fetch, createServer: createSecureServer, serverOptions: { ...serverOptions, ...readTls(config.tls) } }
       : { fetch, createServer, serverOptions },
   ) as HttpServer | HttpsServer;
-  const stopReloading =
-    config.tls && server instanceof HttpsServer ? reloadTls(server, config.tls, log) : undefined;
+  const stopReloading = config.tls && server instanceof HttpsServer ? reloadTls(server, config.tls, log) : undefined;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(config.port, config.host, () => {

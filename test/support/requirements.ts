@@ -1,0 +1,75 @@
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import { describe, it } from "vitest";
+
+/** Something that a test needs and npm does not bring. */
+interface Requirement {
+  /** Where it is, if it is there. */
+  readonly find: () => string | undefined;
+  /** How to get it. */
+  readonly how: string;
+}
+
+const debian = (command: string, packageName = command): Requirement => ({
+  find: () => which(command),
+  how: `apt-get install ${packageName}`,
+});
+
+const requirements = {
+  podman: debian("podman"),
+  skopeo: debian("skopeo"),
+  buildah: debian("buildah"),
+  docker: debian("docker", "docker.io"),
+  registry: debian("docker-registry"),
+  nginx: debian("nginx", "nginx-light"),
+  curl: debian("curl"),
+  python3: debian("python3"),
+  openssl: debian("openssl"),
+  java: debian("java", "openjdk-17-jre-headless"),
+  keycloak: { find: findKeycloak, how: "bash test/support/install-keycloak.sh" },
+} satisfies Record<string, Requirement>;
+
+export type RequirementName = keyof typeof requirements;
+
+export const requireAll = process.env.BERTH_REQUIRE_ALL === "1";
+
+/** The path of a requirement that is there. */
+export function pathOf(name: RequirementName): string {
+  const path = requirements[name].find();
+  if (!path) throw new Error(`${name} is missing: ${requirements[name].how}`);
+  return path;
+}
+
+/** What is missing, each with how to get it. */
+export function missing(names: readonly RequirementName[]): string[] {
+  return names.filter((name) => !requirements[name].find()).map((name) => `${name}: ${requirements[name].how}`);
+}
+
+/**
+ * A suite that runs where its requirements are met. Elsewhere it is left out and says so, or, with
+ * `BERTH_REQUIRE_ALL=1`, fails.
+ */
+export function describeWith(names: readonly RequirementName[], title: string, suite: () => void): void {
+  const lacking = missing(names);
+  if (lacking.length === 0) {
+    describe(title, suite);
+  } else if (requireAll) {
+    it(`${title} has what it needs`, () => {
+      throw new Error(`missing ${lacking.join("; ")}`);
+    });
+  } else {
+    describe.skipIf(true)(`${title} (left out: needs ${lacking.join("; ")})`, suite);
+  }
+}
+
+function which(command: string): string | undefined {
+  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin"];
+  return folders.map((folder) => join(folder, command)).find(existsSync);
+}
+
+/** `KEYCLOAK_HOME`, or where the script above puts it. */
+function findKeycloak(): string | undefined {
+  const home = process.env.KEYCLOAK_HOME ?? join(homedir(), ".cache", "berth", "keycloak");
+  return existsSync(join(home, "bin", "kc.sh")) ? home : undefined;
+}
