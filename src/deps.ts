@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { Config } from "./config.ts";
 import type { IssuerKeys } from "./oidc/issuers.ts";
+import type { Clock, Log, Random } from "./platform.ts";
 import type { Keys } from "./services/keys.ts";
 import type { Db } from "./store/db.ts";
 
@@ -15,27 +16,4 @@ export interface Deps {
   readonly keys: Keys;
   /** The address of whoever holds the other end of the connection, where the platform knows it. */
   readonly peerAddress: (context: Context) => string | undefined;
-}
-
-export interface Clock {
-  /** Epoch milliseconds. */
-  now(): number;
-}
-
-export interface Random {
-  /** Version 7, so that what is made later sorts later. */
-  uuid(): string;
-}
-
-export type LogFields = Readonly<Record<string, unknown>>;
-
-export interface Log {
-  debug(message: string, fields?: LogFields): void;
-  info(message: string, fields?: LogFields): void;
-  warn(message: string, fields?: LogFields): void;
-  error(message: string, fields?: LogFields): void;
-}
-
-export function epochSeconds(clock: Clock): number {
-  return Math.floor(clock.now() / 1000);
 }

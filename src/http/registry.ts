@@ -1,6 +1,7 @@
 import { type Context, Hono } from "hono";
-import { type Deps, epochSeconds } from "../deps.ts";
+import type { Deps } from "../deps.ts";
 import { Secret } from "../domain/secret.ts";
+import { epochSeconds } from "../platform.ts";
 import { type AuthorizeRefusal, issueRegistryToken, type Login } from "../services/authorize.ts";
 import { findDefaultRegistry, findRegistry } from "../store/registries.ts";
 import { isRegistryToken } from "../tokens/registry-token.ts";

@@ -1,5 +1,5 @@
-import type { Clock, Random } from "../deps.ts";
 import type { JsonObject } from "../domain/json.ts";
+import type { Clock, Random } from "../platform.ts";
 import { insertAuditRecord } from "../store/audit.ts";
 import type { Db } from "../store/db.ts";
 

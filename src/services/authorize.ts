@@ -1,9 +1,10 @@
-import { type Deps, epochSeconds } from "../deps.ts";
+import type { Deps } from "../deps.ts";
 import { formatRobotName, parseRobotName, type RobotName } from "../domain/names.ts";
 import { authorize, type Grant, parseNarrowing, parseScopes, type ResourceActions } from "../domain/scope.ts";
 import type { Secret } from "../domain/secret.ts";
 import { printable } from "../domain/text.ts";
 import { limits } from "../limits.ts";
+import { epochSeconds } from "../platform.ts";
 import { listBindings } from "../store/bindings.ts";
 import { listGrantsOn } from "../store/grants.ts";
 import { findDefaultRegistry, findRegistry, type Registry } from "../store/registries.ts";

@@ -1,4 +1,4 @@
-import { type Deps, epochSeconds } from "../deps.ts";
+import type { Deps } from "../deps.ts";
 import { type BindingOutcome, evaluate } from "../domain/evaluate.ts";
 import { issuerProblem } from "../domain/issuer.ts";
 import type { JsonObject } from "../domain/json.ts";
@@ -7,6 +7,7 @@ import type { Refusal } from "../domain/refusal.ts";
 import { formatNarrowing, type Grant, intersectGrants, parseNarrowing } from "../domain/scope.ts";
 import { type Claims, type ParsedToken, parseToken } from "../oidc/token-shape.ts";
 import { defaultAlgorithms, verifyToken } from "../oidc/verify.ts";
+import { epochSeconds } from "../platform.ts";
 import { type BindingRecord, listBindings, useBinding } from "../store/bindings.ts";
 import type { Db } from "../store/db.ts";
 import { findRobot, type RobotOfOrganization, touchRobot } from "../store/robots.ts";

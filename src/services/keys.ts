@@ -1,5 +1,5 @@
-import { type Clock, epochSeconds, type Random } from "../deps.ts";
 import { limits } from "../limits.ts";
+import { type Clock, epochSeconds, type Random } from "../platform.ts";
 import type { Db } from "../store/db.ts";
 import { listRegistries } from "../store/registries.ts";
 import { insertSigningKey, listSigningKeys, retireSigningKey, type SigningKeyRow } from "../store/signing-keys.ts";

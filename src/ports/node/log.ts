@@ -1,5 +1,5 @@
 import { type LogLevel, logLevels } from "../../config.ts";
-import type { Log, LogFields } from "../../deps.ts";
+import type { Log, LogFields } from "../../platform.ts";
 
 /** JSON lines: `time`, `level`, `message` and the fields of the event. */
 export function createLog(level: LogLevel, write: (line: string) => void): Log {

@@ -2,7 +2,7 @@ import { readFileSync, unwatchFile, watchFile } from "node:fs";
 import type { Server } from "node:https";
 import { createSecureContext } from "node:tls";
 import type { Config } from "../../config.ts";
-import type { Log } from "../../deps.ts";
+import type { Log } from "../../platform.ts";
 
 export type TlsFiles = NonNullable<Config["tls"]>;
 
