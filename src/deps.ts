@@ -2,8 +2,8 @@ import type { Context } from "hono";
 import type { Config } from "./config.ts";
 import type { IssuerKeys } from "./oidc/issuers.ts";
 import type { Clock, Log, Random } from "./platform.ts";
-import type { Keys } from "./services/keys.ts";
 import type { Db } from "./store/db.ts";
+import type { Keys } from "./tokens/key-ring.ts";
 
 /** All that the service needs from the outside world. */
 export interface Deps {

@@ -4,34 +4,9 @@ import type { Db } from "../store/db.ts";
 import { listRegistries } from "../store/registries.ts";
 import { insertSigningKey, listSigningKeys, retireSigningKey, type SigningKeyRow } from "../store/signing-keys.ts";
 import { type Certificate, certificateBody, issueAuthority, issueLeaf } from "../tokens/certificates.ts";
+import type { Keys, PublicKey, RegistryKeys, RobotTokenKeys } from "../tokens/key-ring.ts";
 import type { Sealer } from "../tokens/sealing.ts";
 import { generateKey, importPublicKey, type KeyPurpose, openKey, type SigningKey } from "../tokens/signing-key.ts";
-
-/** A key that verifies. */
-export interface PublicKey {
-  readonly kid: string;
-  readonly publicJwk: SigningKeyRow["publicJwk"];
-  readonly publicKey: CryptoKey;
-}
-
-export interface RobotTokenKeys {
-  readonly signing: SigningKey;
-  readonly verifying: readonly PublicKey[];
-}
-
-export interface RegistryKeys {
-  /** `certificate` is the base64 DER of its leaf. */
-  readonly signing: SigningKey & { readonly certificate: string };
-  readonly verifying: readonly CryptoKey[];
-  /** PEM, the certificates that the registry is to trust. */
-  readonly authorities: readonly string[];
-}
-
-/** The service's signing keys, opened once and read again now and then. */
-export interface Keys {
-  robotToken(): Promise<RobotTokenKeys>;
-  registry(registryId: string): Promise<RegistryKeys>;
-}
 
 export interface KeysDeps {
   readonly db: Db;
