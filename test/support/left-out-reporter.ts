@@ -4,7 +4,9 @@ import type { Reporter, TestCase, TestModule } from "vitest/node";
 export class LeftOutReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
-    const brokenModules = modules.filter((module) => module.errors().length > 0).length;
+    const broken = modules
+      .flatMap((module) => [module, ...module.children.allSuites()])
+      .filter((suite) => suite.errors().length > 0).length;
     const count = (state: ReturnType<TestCase["result"]>["state"]) =>
       tests.filter((test) => test.result().state === state).length;
 
@@ -12,7 +14,8 @@ export class LeftOutReporter implements Reporter {
     const reasons = Map.groupBy(leftOut, (test) => /\(left out: (.*?)\)/.exec(test.fullName)?.[1] ?? "skipped");
     for (const [reason, skipped] of reasons) console.log(`Left out ${skipped.length}: ${reason}`);
 
-    const failed = count("failed") + brokenModules + unhandledErrors.length;
+    if (process.env.BERTH_REQUIRE_ALL === "1" && leftOut.length > 0) process.exitCode = 1;
+    const failed = count("failed") + broken + unhandledErrors.length;
     const skipped = leftOut.length > 0 ? `, ${leftOut.length} skipped` : "";
     console.log(`\n${count("passed")} passed, ${failed} failed${skipped}`);
   }

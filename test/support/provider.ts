@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import { exportJWK, generateKeyPair } from "jose";
-import Provider, { type KoaContextWithOIDC } from "oidc-provider";
+import Provider, { type Adapter, type KoaContextWithOIDC } from "oidc-provider";
 import { freePort } from "./free-port.ts";
 
 /** A certified OpenID provider in the part of a CI platform: each job is a client, whose id is its subject. */
@@ -9,6 +9,17 @@ export interface CiPlatform {
   /** A job's token for an audience, as a JWT access token (RFC 9068). */
   tokenFor(job: string, audience: string): Promise<string>;
   close(): Promise<void>;
+}
+
+/** Clients are configured and tokens are JWTs: there is nothing to keep. */
+class NothingStored implements Adapter {
+  async upsert(): Promise<void> {}
+  async find(): Promise<undefined> {}
+  async findByUserCode(): Promise<undefined> {}
+  async findByUid(): Promise<undefined> {}
+  async consume(): Promise<void> {}
+  async destroy(): Promise<void> {}
+  async revokeByGrantId(): Promise<void> {}
 }
 
 const JOB_SECRET = "a-secret-that-only-the-platform-and-its-runner-know";
@@ -31,6 +42,8 @@ export async function startCiPlatform(jobs: readonly string[]): Promise<CiPlatfo
     })),
     // biome-ignore lint/suspicious/noExplicitAny: the library's JWKS type wants every RSA member by name
     jwks: { keys: [signingKey as any] },
+    adapter: NothingStored,
+    ttl: { ClientCredentials: TOKEN_SECONDS },
     cookies: { keys: ["no browser comes here"] },
     features: {
       clientCredentials: { enabled: true },
