@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { Environment } from "../../src/environment.ts";
+
+const main = fileURLToPath(new URL("../../src/ports/node/main.ts", import.meta.url));
+
+/** `berth serve` as a process of its own. */
+export interface BerthProcess {
+  readonly pid: number;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** Sends a signal and waits for the end: the exit code, or the signal that ended it. */
+  end(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>;
+  /** How it ended by itself. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+}
+
+/** Starts it and waits until it listens. */
+export async function spawnBerth(environment: Environment): Promise<BerthProcess> {
+  const berth = launchBerth(environment);
+  const listening = new Promise<void>((resolve, reject) => {
+    const poll = setInterval(() => {
+      if (!berth.stdout().includes('"message":"listening"')) return;
+      clearInterval(poll);
+      resolve();
+    }, 20);
+    berth.ended.then((how) => {
+      clearInterval(poll);
+      reject(new Error(`it ended with ${how} before it listened: ${berth.stderr()}`));
+    });
+  });
+  await listening;
+  return berth;
+}
+
+/** Starts it and waits for nothing. */
+export function launchBerth(environment: Environment): BerthProcess {
+  const { PATH } = process.env;
+  const child: ChildProcess = spawn(process.execPath, [main, "serve"], {
+    env: { PATH, ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout?.on("data", (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr?.on("data", (chunk) => {
+    stderr += chunk;
+  });
+  const ended = once(child, "exit").then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
+  return {
+    pid: child.pid ?? 0,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    ended,
+    end(signal) {
+      child.kill(signal);
+      return ended;
+    },
+  };
+}
