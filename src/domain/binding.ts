@@ -89,19 +89,19 @@ export function bindingWarnings(terms: BindingTerms): string[] {
 function subjectProblem(subject: string): string | undefined {
   if (subject === "" || subject.length > limits.subject) return `must have 1 to ${limits.subject} characters`;
   if (!isPlainText(subject)) return "must not hold control characters";
-  const star = subject.indexOf("*");
-  if (star !== -1 && !/[^*][:/]\*$/.test(subject.slice(Math.max(0, star - 2)))) {
+  if (subject.includes("*") && !/^[^*]+[:/]\*$/.test(subject)) {
     return "may hold * only as its last character, after : or /";
   }
   return undefined;
 }
 
 function conditionProblem(condition: Condition): string | undefined {
-  if ("in" in condition) return condition.in.length === 0 ? "in must list at least one value" : undefined;
-  if ("prefix" in condition && !/[^A-Za-z0-9]$/.test(condition.prefix)) {
-    return "prefix must end at a delimiter, such as / or :";
-  }
-  return Object.values(condition).includes("") ? "must not compare with an empty text" : undefined;
+  const operands: readonly Scalar[] = "in" in condition ? condition.in : Object.values(condition);
+  if (operands.length === 0) return "in must list at least one value";
+  if (operands.includes("")) return "must not compare with an empty text";
+  return "prefix" in condition && /[\p{L}\p{N}]$/u.test(condition.prefix)
+    ? "prefix must end at a delimiter, such as / or :"
+    : undefined;
 }
 
 const CLAIM_IN_SCOPE = /\{([^{}\s]+)\}/g;
@@ -129,13 +129,14 @@ export function expandScope(
   return detail === undefined ? { ok: true, scope: expanded } : { ok: false, detail };
 }
 
-/** Whether two sets of terms decide alike, whatever order their claims were written in. */
+/** Whether two sets of terms decide alike. */
 export function sameTerms(one: BindingTerms, other: BindingTerms): boolean {
-  return canonical(one) === canonical(other);
+  return canonicalTerms(one) === canonicalTerms(other);
 }
 
-function canonical(terms: BindingTerms): string {
+/** The terms as one text, the same for all that decide alike, in whatever order their claims were written. */
+export function canonicalTerms(terms: BindingTerms): string {
   const { issuer, subject, audiences, clients, claims, tokenTtl, scope, mode, expiresAt } = terms;
-  const sorted = claims && Object.entries(claims).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([issuer, subject, audiences, clients, sorted, tokenTtl, scope, mode, expiresAt]);
+  const conditions = Object.entries(claims ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([issuer, subject, audiences, clients, conditions, tokenTtl, scope, mode, expiresAt]);
 }

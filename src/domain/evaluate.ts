@@ -17,9 +17,12 @@ export interface Defaults {
   readonly clients: readonly string[];
 }
 
+/** The rules of a binding, in the order in which they are applied. */
+const RULES = ["audience", "client", "subject", "claim", "expiry", "scope"] as const;
+
 /** One rule of one binding, as it went. */
 export interface RuleOutcome {
-  readonly rule: "audience" | "client" | "subject" | "claim" | "expiry" | "scope";
+  readonly rule: (typeof RULES)[number];
   readonly passed: boolean;
   readonly refusal?: BindingRefusal;
 }
@@ -62,9 +65,9 @@ export function evaluate(
 }
 
 function furthestRefusal(outcomes: readonly BindingOutcome[]): Refusal {
-  const firstFailures = outcomes.map(({ rules }) => rules.findIndex(({ passed }) => !passed));
-  const furthest = firstFailures.indexOf(Math.max(...firstFailures));
-  const refusal = outcomes[furthest]?.rules[firstFailures[furthest] ?? 0]?.refusal;
+  const failures = outcomes.flatMap(({ rules }) => rules.find(({ passed }) => !passed) ?? []);
+  const furthest = Math.max(...failures.map(({ rule }) => RULES.indexOf(rule)));
+  const refusal = failures.find(({ rule }) => RULES.indexOf(rule) === furthest)?.refusal;
   return refusal ?? { code: "robot_unbound", auditOnly: true };
 }
 

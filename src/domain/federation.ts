@@ -1,4 +1,4 @@
-import { type Binding, type BindingTerms, sameTerms } from "./binding.ts";
+import { type Binding, type BindingTerms, canonicalTerms, sameTerms } from "./binding.ts";
 
 /** One entry of a federation list as it was sent. */
 export interface FederationEntry {
@@ -27,9 +27,19 @@ export type PlannedBinding =
     }
   | { readonly action: "create"; readonly entry: FederationEntry };
 
+export type FederationConflict =
+  /** Two entries say the same. */
+  | "repeated"
+  /** An entry leaves what is stored for its pair as it is, and another changes it. */
+  | "contradictory"
+  /** Several stored bindings have the entry's pair, and it does not say which it replaces. */
+  | "ambiguous"
+  /** An entry names a binding that the robot does not have, or that another entry names too. */
+  | "unknown_id";
+
 export type FederationPlan =
   | { readonly ok: true; readonly bindings: readonly PlannedBinding[]; readonly removed: readonly StoredBinding[] }
-  | { readonly ok: false; readonly conflict: "repeated" | "ambiguous" | "unknown_id"; readonly index: number };
+  | { readonly ok: false; readonly conflict: FederationConflict; readonly index: number };
 
 /**
  * Replaces a robot's bindings by a list of entries. Clients that know issuer and subject alone repeat
@@ -37,32 +47,55 @@ export type FederationPlan =
  * a repeat neither strips a condition nor ends a running job's token. Pairs that are not listed go.
  */
 export function planFederation(stored: readonly StoredBinding[], entries: readonly FederationEntry[]): FederationPlan {
-  const bindings: PlannedBinding[] = [];
-  const taken = new Set<string>();
-  const seen = new Set<string>();
+  const clash = findClash(entries);
+  if (clash) return { ok: false, ...clash };
 
-  for (const [index, entry] of entries.entries()) {
-    const repeated = JSON.stringify(entry);
-    if (seen.has(repeated)) return { ok: false, conflict: "repeated", index };
-    seen.add(repeated);
-
-    const ofPair = stored.filter(({ issuer, subject }) => issuer === entry.issuer && subject === entry.subject);
-    if (!entry.terms) {
-      const kept = ofPair.filter(({ id }) => !taken.has(id));
-      for (const one of kept) {
-        taken.add(one.id);
-        bindings.push({ action: "keep", stored: one });
-      }
-      if (ofPair.length === 0) bindings.push({ action: "create", entry });
-      continue;
-    }
-
+  const replaced = new Map<FederationEntry, StoredBinding>();
+  const taken = new Set<StoredBinding>();
+  // Entries that name a binding come first, so that none that goes by its pair takes theirs.
+  for (const entry of [...entries.filter(namesBinding), ...entries.filter((one) => !namesBinding(one))]) {
+    if (!entry.terms) continue;
     const found = findReplaced(stored, entry, entry.terms, taken);
-    if ("conflict" in found) return { ok: false, conflict: found.conflict, index };
-    if (found.replaced) taken.add(found.replaced.id);
-    bindings.push(found.replaced ? planReplacement(found.replaced, entry, entry.terms) : { action: "create", entry });
+    if ("conflict" in found) return { ok: false, conflict: found.conflict, index: entries.indexOf(entry) };
+    if (!found.replaced) continue;
+    taken.add(found.replaced);
+    replaced.set(entry, found.replaced);
   }
-  return { ok: true, bindings, removed: stored.filter(({ id }) => !taken.has(id)) };
+
+  const bindings = entries.flatMap((entry): PlannedBinding[] => {
+    const before = replaced.get(entry);
+    if (before && entry.terms) return [planReplacement(before, entry, entry.terms)];
+    const kept = entry.terms ? [] : stored.filter((one) => isOfPair(one, entry) && !taken.has(one));
+    return kept.length > 0 ? kept.map((one) => ({ action: "keep", stored: one })) : [{ action: "create", entry }];
+  });
+  const staying = new Set(bindings.map((planned) => (planned.action === "create" ? undefined : planned.stored)));
+  return { ok: true, bindings, removed: stored.filter((one) => !staying.has(one)) };
+}
+
+function findClash(entries: readonly FederationEntry[]): { conflict: FederationConflict; index: number } | undefined {
+  const seen = new Set<string>();
+  for (const [index, entry] of entries.entries()) {
+    const { issuer, subject, id, terms, description } = entry;
+    const text = JSON.stringify([issuer, subject, id, terms && canonicalTerms(terms), description]);
+    if (seen.has(text)) return { conflict: "repeated", index };
+    seen.add(text);
+    const changed = entries.some((other) => other !== entry && other.id === undefined && isOfPair(other, entry));
+    if (!terms && changed) return { conflict: "contradictory", index };
+  }
+  return undefined;
+}
+
+function namesBinding({ id }: FederationEntry): boolean {
+  return id !== undefined;
+}
+
+interface Pair {
+  readonly issuer: string;
+  readonly subject: string;
+}
+
+function isOfPair(one: Pair, other: Pair): boolean {
+  return one.issuer === other.issuer && one.subject === other.subject;
 }
 
 type Replaced = { readonly replaced?: StoredBinding } | { readonly conflict: "ambiguous" | "unknown_id" };
@@ -71,14 +104,14 @@ function findReplaced(
   stored: readonly StoredBinding[],
   entry: FederationEntry,
   terms: BindingTerms,
-  taken: ReadonlySet<string>,
+  taken: ReadonlySet<StoredBinding>,
 ): Replaced {
-  if (entry.id !== undefined) {
+  if (namesBinding(entry)) {
     const named = stored.find(({ id }) => id === entry.id);
-    return named && !taken.has(named.id) ? { replaced: named } : { conflict: "unknown_id" };
+    return named && !taken.has(named) ? { replaced: named } : { conflict: "unknown_id" };
   }
-  const ofPair = stored.filter(({ issuer, subject }) => issuer === entry.issuer && subject === entry.subject);
-  const free = ofPair.filter(({ id }) => !taken.has(id));
+  const ofPair = stored.filter((one) => isOfPair(one, entry));
+  const free = ofPair.filter((one) => !taken.has(one));
   const same = free.find((one) => sameTerms(one, terms));
   if (same) return { replaced: same };
   if (ofPair.length > 1 && free.length > 0) return { conflict: "ambiguous" };

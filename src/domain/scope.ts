@@ -31,9 +31,9 @@ const ACTION = /^(?:[a-z]*|\*)$/;
  *
  * @see https://distribution.github.io/distribution/spec/auth/scope/
  */
-export function parseScopes(values: readonly string[]): ScopesResult {
+export function parseScopes(values: readonly string[], most: number = limits.scopes): ScopesResult {
   const scopes = values.flatMap((value) => value.split(" ")).filter((scope) => scope !== "");
-  if (scopes.length > limits.scopes) return { ok: false, reason: "too_many", scope: "" };
+  if (scopes.length > most) return { ok: false, reason: "too_many", scope: "" };
 
   const merged = new Map<string, ResourceActions>();
   for (const scope of scopes) {
@@ -108,8 +108,11 @@ export function isRepositoryPattern(text: string): boolean {
  * Reads a narrowing scope: the registry's grammar, where a repository may also be a prefix ending in
  * `/*`. It only ever takes away, so it is a list of grants to intersect with.
  */
-export function parseNarrowing(text: string): { ok: true; grants: Grant[] } | { ok: false; scope: string } {
-  const parsed = parseScopes([text]);
+export function parseNarrowing(
+  text: string,
+  most: number = limits.scopes,
+): { ok: true; grants: Grant[] } | { ok: false; scope: string } {
+  const parsed = parseScopes([text], most);
   if (!parsed.ok) return { ok: false, scope: parsed.scope };
   const grants: Grant[] = [];
   for (const resource of parsed.resources) {
@@ -133,19 +136,26 @@ function narrowingGrant({ type, name, actions }: ResourceActions): Grant | undef
 
 /** What two narrowings leave together. */
 export function intersectGrants(one: readonly Grant[], other: readonly Grant[]): Grant[] {
-  return one.flatMap((a) =>
-    other.flatMap((b) => {
-      const pattern = patternCovers(a.pattern, b.pattern)
-        ? b.pattern
-        : patternCovers(b.pattern, a.pattern)
-          ? a.pattern
-          : undefined;
-      const actions = a.actions.filter((action) => b.actions.includes(action));
-      return a.type === b.type && pattern !== undefined && actions.length > 0
-        ? [{ type: a.type, pattern, actions }]
-        : [];
-    }),
+  const shared = one.flatMap((a) => other.flatMap((b) => intersectGrant(a, b) ?? []));
+  return shared.filter(
+    (grant, index) => !shared.some((wider, at) => at !== index && makesNeedless(wider, grant, at < index)),
   );
+}
+
+function intersectGrant(a: Grant, b: Grant): Grant | undefined {
+  const actions = a.actions.filter((action) => b.actions.includes(action));
+  if (a.type !== b.type || actions.length === 0) return undefined;
+  if (patternCovers(a.pattern, b.pattern)) return { ...b, actions };
+  return patternCovers(b.pattern, a.pattern) ? { ...a, actions } : undefined;
+}
+
+/** Whether `wider` allows all that `grant` does; of two that allow the same, the first stays. */
+function makesNeedless(wider: Grant, grant: Grant, comesFirst: boolean): boolean {
+  const covers = (outer: Grant, inner: Grant) =>
+    outer.type === inner.type &&
+    patternCovers(outer.pattern, inner.pattern) &&
+    inner.actions.every((action) => outer.actions.includes(action));
+  return covers(wider, grant) && (comesFirst || !covers(grant, wider));
 }
 
 /** Writes grants as `parseNarrowing` reads them. */

@@ -139,7 +139,7 @@ async function findHolder(
   const binding = bindings.find(({ id }) => id === token.bindingId);
   if (!binding || binding.version !== token.bindingVersion || binding.issuerDisabled) return undefined;
 
-  const narrowing = token.scope === undefined ? undefined : parseNarrowing(token.scope);
+  const narrowing = token.scope === undefined ? undefined : parseNarrowing(token.scope, Number.POSITIVE_INFINITY);
   if (narrowing && !narrowing.ok) return undefined;
   await noteUse(db, found.robot.id, new Date(clock.now()));
   return { robot: token.robot, grants, ...(narrowing && { narrowed: narrowing.grants }) };

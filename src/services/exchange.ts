@@ -5,6 +5,8 @@ import type { JsonObject } from "../domain/json.ts";
 import { formatRobotName, type RobotName } from "../domain/names.ts";
 import type { Refusal } from "../domain/refusal.ts";
 import { formatNarrowing, type Grant, intersectGrants, parseNarrowing } from "../domain/scope.ts";
+import { printable } from "../domain/text.ts";
+import { limits } from "../limits.ts";
 import { type Claims, type ParsedToken, parseToken } from "../oidc/token-shape.ts";
 import { defaultAlgorithms, verifyToken } from "../oidc/verify.ts";
 import { epochSeconds } from "../platform.ts";
@@ -98,8 +100,10 @@ async function judge(deps: ExchangeDeps, request: ExchangeRequest): Promise<Judg
 function readRequestedScope(scope: string | undefined) {
   if (scope === undefined) return { ok: true, grants: undefined } as const;
   const parsed = parseNarrowing(scope);
-  if (parsed.ok) return parsed;
-  const refusal: Refusal = { code: "scope_invalid", scope: parsed.scope, detail: "it is no scope of a repository" };
+  if (parsed.ok && scope.length <= limits.binding.scope) return parsed;
+  const refusal: Refusal = parsed.ok
+    ? { code: "scope_invalid", scope: printable(scope), detail: `it has more than ${limits.binding.scope} characters` }
+    : { code: "scope_invalid", scope: printable(parsed.scope), detail: "it is no scope of a repository" };
   return { ok: false, refusal } as const;
 }
 

@@ -1,6 +1,11 @@
 import type { Deps } from "../deps.ts";
 import { type BindingTerms, bindingProblems, type Problem } from "../domain/binding.ts";
-import { type FederationEntry, type PlannedBinding, planFederation } from "../domain/federation.ts";
+import {
+  type FederationConflict,
+  type FederationEntry,
+  type PlannedBinding,
+  planFederation,
+} from "../domain/federation.ts";
 import type { RobotName } from "../domain/names.ts";
 import { limits } from "../limits.ts";
 import {
@@ -97,12 +102,18 @@ function entryProblems({ config }: ManageDeps, entry: FederationEntry, index: nu
   }));
 }
 
-function conflictError(conflict: "repeated" | "ambiguous" | "unknown_id", index: number): ManagementError {
+function conflictError(conflict: FederationConflict, index: number): ManagementError {
   switch (conflict) {
     case "repeated":
       return new ManagementError("invalid", `Entry ${index} repeats another exactly.`, [
         { path: [index], message: "repeats another entry exactly" },
       ]);
+    case "contradictory":
+      return new ManagementError(
+        "invalid",
+        `Entry ${index} has an issuer and a subject alone, which leaves what is stored for them as it is, and another entry has the same: leave one out.`,
+        [{ path: [index], message: "leaves as it is what another entry changes" }],
+      );
     case "ambiguous":
       return new ManagementError(
         "conflict",
