@@ -59,4 +59,3 @@ export type BindingRefusal =
   | { readonly code: "scope_invalid"; readonly scope: string; readonly detail: string };
 
 export type TokenPart = "header" | "payload";
-export type ReasonCode = Refusal["code"] | "granted";

@@ -4,8 +4,6 @@ import * as schema from "./schema.ts";
 /** PostgreSQL, by whatever driver: a pool, or a transaction on one of its connections. */
 export type Db = PgDatabase<PgQueryResultHKT, typeof schema>;
 
-export { schema };
-
 /** How both drivers are to be told that columns are named in snake_case. */
 export const drizzleOptions = { schema, casing: "snake_case" } as const;
 

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { call, type TestBerth } from "../support/berth.ts";
-import { startDockerRegistry } from "../support/docker-registry.ts";
+import { freePort } from "../support/free-port.ts";
+import { startRegistry } from "../support/registry.ts";
 import { pathOf, type RequirementName } from "../support/requirements.ts";
 import { writeOciImage } from "./oci-image.ts";
 
@@ -27,11 +28,11 @@ const run = promisify(execFile);
 export async function startRegistryShow(berth: TestBerth): Promise<RegistryShow> {
   const service = "registry.example";
   const certificates = await call(`${berth.url}/registries/${service}/certs.pem`);
-  const registry = await startDockerRegistry({
-    realm: `${berth.url}/v2/auth`,
+  const registry = await startRegistry({
+    port: await freePort(),
     service,
     issuer: berth.url,
-    rootCertBundle: certificates.body,
+    certificates: certificates.body,
   });
   const directory = await mkdtemp(join(tmpdir(), "berth-demo-"));
   const layout = join(directory, "image");
@@ -77,7 +78,7 @@ export async function startRegistryShow(berth: TestBerth): Promise<RegistryShow>
       return /denied: [^\\"]*/.exec(words)?.[0] ?? words.trim();
     },
     async close() {
-      await registry.close();
+      await registry.remove();
       await rm(directory, { recursive: true, force: true });
     },
   };

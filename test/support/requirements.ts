@@ -24,6 +24,7 @@ const requirements = {
   registry: debian("docker-registry"),
   nginx: debian("nginx", "nginx-light"),
   curl: debian("curl"),
+  jq: debian("jq"),
   python3: debian("python3"),
   openssl: debian("openssl"),
   java: debian("java", "openjdk-17-jre-headless"),

@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Problem } from "../../domain/binding.ts";
-import { ManagementError, refuseProblems } from "../../services/management-error.ts";
+import { refuseProblems } from "../../services/management-error.ts";
 import type { Actor } from "../../services/principals.ts";
 import { type AppEnv, originOf } from "../context.ts";
 import { errorBody } from "./schemas.ts";
@@ -49,4 +49,4 @@ export function body<T extends z.ZodType>(schema: T, required = true) {
   return { required, content: { "application/json": { schema } } };
 }
 
-export { createRoute, ManagementError, z };
+export { createRoute, z };
