@@ -49,10 +49,7 @@ export function createIssuerKeys(deps: IssuerKeysDeps): IssuerKeys {
       const fetched = seconds() >= entry.freshUntil && (await refresh(issuer, entry));
       if (!entry.keys || seconds() >= entry.staleUntil) return { ok: false, refusal: outage(issuer, entry) };
 
-      if (!entry.keys.has(kid) && !fetched && seconds() >= entry.unknownKidFrom) {
-        entry.unknownKidFrom = seconds() + limits.issuerKeys.unknownKidSeconds;
-        await refresh(issuer, entry);
-      }
+      if (!entry.keys.has(kid) && !fetched) await lookAgain(issuer, entry);
       return pick(entry.keys, kid);
     },
   };
@@ -72,6 +69,15 @@ export function createIssuerKeys(deps: IssuerKeysDeps): IssuerKeys {
       if (!oldest.done) entries.delete(oldest.value);
     }
     return entry;
+  }
+
+  /** For an unknown `kid`, once in a while; who comes while the look is under way waits for it. */
+  async function lookAgain(issuer: string, entry: Entry): Promise<void> {
+    if (!entry.underway) {
+      if (seconds() < entry.unknownKidFrom) return;
+      entry.unknownKidFrom = seconds() + limits.issuerKeys.unknownKidSeconds;
+    }
+    await refresh(issuer, entry);
   }
 
   /** Whether the issuer was asked, by this call or by one under way. */

@@ -43,7 +43,7 @@ export async function safeFetch(
       headers: { accept: "application/json", "accept-encoding": "identity" },
     });
     if (response.status >= 300 && response.status < 400) {
-      await response.body?.cancel();
+      response.body?.cancel().catch(() => {});
       throw new IssuerFetchError(`${url} answers with a redirect, which is not followed`);
     }
     return { status: response.status, headers: response.headers, body: await readBounded(response, url) };
@@ -70,12 +70,15 @@ export function forbiddenAddress(url: string): IssuerFetchError {
 async function readBounded(response: Response, url: string): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
+  const reader = response.body?.getReader();
+  for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) {
+    size += read.value.length;
     if (size > limits.issuerFetch.bytes) {
+      // Not waited for: the other side may never let go.
+      reader?.cancel().catch(() => {});
       throw new IssuerFetchError(`${url} answers with more than ${limits.issuerFetch.bytes} bytes`);
     }
-    chunks.push(chunk);
+    chunks.push(read.value);
   }
   const body = new Uint8Array(size);
   let at = 0;

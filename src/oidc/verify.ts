@@ -54,6 +54,7 @@ const KEY_TYPES: Readonly<Record<string, { kty: string; crv?: string }>> = {
 function keyProblem(jwk: JWK, alg: string): string | undefined {
   const type = KEY_TYPES[alg];
   if (!type || jwk.kty !== type.kty || (type.crv && jwk.crv !== type.crv)) return `it is no key for ${alg}`;
+  if (jwk.d !== undefined) return "its private half is published too";
   if (jwk.use !== undefined && jwk.use !== "sig") return "its use is not sig";
   if (jwk.key_ops !== undefined && !(Array.isArray(jwk.key_ops) && jwk.key_ops.includes("verify"))) {
     return "its key_ops do not hold verify";
@@ -68,8 +69,65 @@ function rsaProblem({ n, e }: JWK): string | undefined {
   if (modulus === undefined || exponent === undefined) return "its modulus or exponent cannot be read";
   const bits = modulus.toString(2).length;
   if (bits < limits.rsa.minBits || bits > limits.rsa.maxBits) return `it has ${bits} bits`;
-  return exponent < 3n || exponent % 2n === 0n ? "its exponent is even or less than 3" : undefined;
+  if (exponent < 3n || exponent % 2n === 0n) return "its exponent is even or less than 3";
+  return hasRocaFingerprint(modulus) ? "it has the ROCA weakness (CVE-2017-15361)" : undefined;
 }
+
+/**
+ * Whether a modulus was made by the flawed generator: modulo each small prime it is then a power of 65537.
+ *
+ * @see Nemec et al., "The Return of Coppersmith's Attack", 2017, §2.2
+ */
+function hasRocaFingerprint(modulus: bigint): boolean {
+  return ROCA_REMAINDERS.every(([prime, remainders]) => remainders.has(modulus % prime));
+}
+
+const ROCA_PRIMES = [
+  3n,
+  5n,
+  7n,
+  11n,
+  13n,
+  17n,
+  19n,
+  23n,
+  29n,
+  31n,
+  37n,
+  41n,
+  43n,
+  47n,
+  53n,
+  59n,
+  61n,
+  67n,
+  71n,
+  73n,
+  79n,
+  83n,
+  89n,
+  97n,
+  101n,
+  103n,
+  107n,
+  109n,
+  113n,
+  127n,
+  131n,
+  137n,
+  139n,
+  149n,
+  151n,
+  157n,
+  163n,
+  167n,
+];
+
+const ROCA_REMAINDERS = ROCA_PRIMES.map((prime) => {
+  const remainders = new Set<bigint>();
+  for (let power = 1n; !remainders.has(power); power = (power * 65537n) % prime) remainders.add(power);
+  return [prime, remainders] as const;
+});
 
 function toBigInt(encoded: string | undefined): bigint | undefined {
   if (typeof encoded !== "string" || encoded.length > 2048) return undefined;
