@@ -15,22 +15,31 @@ export function addressKind(address: string): AddressKind {
   const carried = parsed instanceof ipaddr.IPv6 ? carriedAddress(parsed) : undefined;
   if (carried) return addressKind(carried);
   const range = parsed.range();
-  if (range === "unicast") return "public";
-  return LOCAL.includes(range) ? "local" : "forbidden";
+  if (LOCAL.includes(range)) return "local";
+  return range === "unicast" && isGlobal(parsed) ? "public" : "forbidden";
 }
 
+/** Of IPv6, 2000::/3 is all that was ever given out (IANA IPv6 Global Unicast Address Space). */
+function isGlobal(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+  return address instanceof ipaddr.IPv4 || address.match(ipaddr.IPv6.parse("2000::"), 3);
+}
+
+/** Prefixes behind which an IPv4 address lies, and the byte at which it starts (RFC 4291, RFC 6052, RFC 3056). */
+const CARRIERS = [
+  { prefix: "::ffff:0:0", bits: 96, at: 12 },
+  { prefix: "64:ff9b::", bits: 96, at: 12 },
+  { prefix: "2002::", bits: 16, at: 2 },
+].map(({ prefix, ...rest }) => ({ ...rest, prefix: ipaddr.IPv6.parse(prefix) }));
+
 function carriedAddress(address: ipaddr.IPv6): string | undefined {
-  const bytes = address.toByteArray();
-  switch (address.range()) {
-    case "ipv4Mapped":
-    case "rfc6145":
-    case "rfc6052":
-      return bytes.slice(12).join(".");
-    case "6to4":
-      return bytes.slice(2, 6).join(".");
-    default:
-      return undefined;
-  }
+  const carrier = CARRIERS.find(({ prefix, bits }) => address.match(prefix, bits));
+  return (
+    carrier &&
+    address
+      .toByteArray()
+      .slice(carrier.at, carrier.at + 4)
+      .join(".")
+  );
 }
 
 /** The IP address that a URL's host spells out, if it is one: `URL` has already read every odd spelling. */

@@ -36,6 +36,7 @@ export async function safeFetch(
   signal: AbortSignal,
 ): Promise<FetchedDocument> {
   vetUrl(url, policy);
+  const shown = printable(url);
   try {
     const response = await fetch(url, {
       redirect: "manual",
@@ -44,12 +45,12 @@ export async function safeFetch(
     });
     if (response.status >= 300 && response.status < 400) {
       response.body?.cancel().catch(() => {});
-      throw new IssuerFetchError(`${url} answers with a redirect, which is not followed`);
+      throw new IssuerFetchError(`${shown} answers with a redirect, which is not followed`);
     }
-    return { status: response.status, headers: response.headers, body: await readBounded(response, url) };
+    return { status: response.status, headers: response.headers, body: await readBounded(response, shown) };
   } catch (error) {
     if (error instanceof IssuerFetchError) throw error;
-    throw new IssuerFetchError(`${url} cannot be fetched (${reasonOf(error, signal)})`, { cause: error });
+    throw new IssuerFetchError(`${shown} cannot be fetched (${reasonOf(error, signal)})`, { cause: error });
   }
 }
 
@@ -67,7 +68,7 @@ export function forbiddenAddress(url: string): IssuerFetchError {
   return new IssuerFetchError(`${printable(url)} is at an address that is not public`);
 }
 
-async function readBounded(response: Response, url: string): Promise<Uint8Array<ArrayBuffer>> {
+async function readBounded(response: Response, shown: string): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   const reader = response.body?.getReader();
@@ -76,7 +77,7 @@ async function readBounded(response: Response, url: string): Promise<Uint8Array<
     if (size > limits.issuerFetch.bytes) {
       // Not waited for: the other side may never let go.
       reader?.cancel().catch(() => {});
-      throw new IssuerFetchError(`${url} answers with more than ${limits.issuerFetch.bytes} bytes`);
+      throw new IssuerFetchError(`${shown} answers with more than ${limits.issuerFetch.bytes} bytes`);
     }
     chunks.push(read.value);
   }

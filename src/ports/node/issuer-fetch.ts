@@ -1,7 +1,7 @@
 import { lookup } from "node:dns";
 import type { LookupFunction } from "node:net";
 import { Agent, fetch } from "undici";
-import { isAllowedAddress } from "../../oidc/address-policy.ts";
+import { isAllowedAddress, literalAddress } from "../../oidc/address-policy.ts";
 import { forbiddenAddress, type IssuerFetch } from "../../oidc/safe-fetch.ts";
 
 /**
@@ -22,6 +22,10 @@ export function createIssuerFetch({ allowInsecure }: { readonly allowInsecure: b
     });
   };
   const dispatcher = new Agent({ connect: { lookup: vettedLookup }, keepAliveTimeout: 1000 });
-  return (url, init) =>
-    fetch(url, { ...(init as Parameters<typeof fetch>[1]), dispatcher }) as unknown as Promise<Response>;
+  return async (url, init) => {
+    // An address that stands in the URL itself is never looked up.
+    const literal = literalAddress(new URL(url));
+    if (literal !== undefined && !isAllowedAddress(literal, allowInsecure)) throw forbiddenAddress(url);
+    return fetch(url, { ...(init as Parameters<typeof fetch>[1]), dispatcher }) as unknown as Promise<Response>;
+  };
 }
