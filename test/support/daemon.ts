@@ -1,0 +1,62 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect } from "node:net";
+
+/** A server that is a program of its own. */
+export interface Daemon {
+  /** What it wrote so far, on both streams. */
+  output(): string;
+  stop(): Promise<void>;
+}
+
+const START_MILLISECONDS = 15_000;
+const STOP_MILLISECONDS = 5_000;
+
+/** Starts a server that stays in the foreground, and waits until it listens on a port of loopback. */
+export async function startDaemon(command: string, args: readonly string[], port: number): Promise<Daemon> {
+  const { PATH = "" } = process.env;
+  const child = spawn(command, args, { env: { PATH }, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      output += chunk;
+    });
+  }
+  const ended = once(child, "exit").then(([code, signal]) => `it ended with ${code ?? signal}`, String);
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+
+  const stop = async () => {
+    process.off("exit", kill);
+    child.kill("SIGTERM");
+    const patience = setTimeout(kill, STOP_MILLISECONDS);
+    await ended;
+    clearTimeout(patience);
+  };
+  const problem = await Promise.race([ended, untilListening(port)]);
+  if (problem) {
+    await stop();
+    throw new Error(`${command} did not start: ${problem}\n${output}`);
+  }
+  return { output: () => output, stop };
+}
+
+async function untilListening(port: number): Promise<string | undefined> {
+  const deadline = Date.now() + START_MILLISECONDS;
+  while (!(await accepts(port))) {
+    if (Date.now() > deadline) return "it does not listen";
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return undefined;
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("error", () => resolve(false));
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
+}
