@@ -24,9 +24,10 @@ function isGlobal(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
   return address instanceof ipaddr.IPv4 || address.match(ipaddr.IPv6.parse("2000::"), 3);
 }
 
-/** Prefixes behind which an IPv4 address lies, and the byte at which it starts (RFC 4291, RFC 6052, RFC 3056). */
+/** Prefixes behind which an IPv4 address lies, and the byte at which it starts (RFC 4291, RFC 2765, RFC 6052, RFC 3056). */
 const CARRIERS = [
   { prefix: "::ffff:0:0", bits: 96, at: 12 },
+  { prefix: "::ffff:0:0:0", bits: 96, at: 12 },
   { prefix: "64:ff9b::", bits: 96, at: 12 },
   { prefix: "2002::", bits: 16, at: 2 },
 ].map(({ prefix, ...rest }) => ({ ...rest, prefix: ipaddr.IPv6.parse(prefix) }));
