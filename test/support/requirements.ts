@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -26,6 +27,7 @@ const requirements = {
   curl: debian("curl"),
   jq: debian("jq"),
   python3: debian("python3"),
+  "python3-requests": { find: findPythonWithRequests, how: "apt-get install python3-requests" },
   openssl: debian("openssl"),
   java: debian("java", "openjdk-17-jre-headless"),
   keycloak: { find: findKeycloak, how: "bash test/support/install-keycloak.sh" },
@@ -67,6 +69,13 @@ export function describeWith(names: readonly RequirementName[], title: string, s
 function which(command: string): string | undefined {
   const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin"];
   return folders.map((folder) => join(folder, command)).find(existsSync);
+}
+
+/** A Python that has the library: Debian's, where another one comes first and has it not. */
+function findPythonWithRequests(): string | undefined {
+  return [which("python3"), "/usr/bin/python3"].find(
+    (python) => python && spawnSync(python, ["-c", "import requests"]).status === 0,
+  );
 }
 
 /** `KEYCLOAK_HOME`, or where the script above puts it. */
