@@ -1,0 +1,102 @@
+import { deepStrictEqual, equal, ok } from "node:assert/strict";
+import { decodeJwt } from "jose";
+import { call } from "../test/support/berth.ts";
+import type { TestIssuer } from "../test/support/issuer.ts";
+import { type Contest, takeTurns } from "./compare.ts";
+import type { Call } from "./load.ts";
+import { authorization, type Robot } from "./robots.ts";
+
+const EXCHANGE = "/oauth2/federation/robot/token";
+
+export interface Servers {
+  /** URLs. */
+  readonly baseline: string;
+  readonly berth: string;
+}
+
+interface RobotCall extends Call {
+  readonly robot: Robot;
+}
+
+interface ScopedCall extends RobotCall {
+  readonly access: readonly { readonly type: string; readonly name: string; readonly actions: readonly string[] }[];
+}
+
+/** The exchange, beside verifying a token, inserting a row and signing another token. */
+export function exchangeContest({ baseline, berth }: Servers, robots: readonly Robot[], issuer: TestIssuer) {
+  const isNew = distinct();
+  const contest: Contest<RobotCall> = {
+    baseline: { title: "verify RS256, insert a row, sign ES256", origin: baseline, path: "/exchange" },
+    subject: { title: "exchange", origin: berth },
+    prepare: (count) => Promise.all(takeTurns(robots, count).map((robot) => exchangeCall(berth, robot, issuer))),
+    check({ call: { robot }, body }) {
+      const token = readToken(body);
+      equal(decodeJwt(token).sub, robot.name);
+      isNew(token);
+    },
+  };
+  return contest;
+}
+
+/** The registry token endpoint, beside signing a token. */
+export async function registryTokenContest(
+  { baseline, berth }: Servers,
+  robots: readonly Robot[],
+  issuer: TestIssuer,
+): Promise<Contest<ScopedCall>> {
+  const isNew = distinct();
+  const service = new URL(berth).host;
+  const logins = await Promise.all(
+    robots.map(async (robot) => {
+      const { path, headers } = await exchangeCall(berth, robot, issuer);
+      const { body } = await call(`${berth}${path}`, { headers });
+      return { robot, headers: authorization(robot, body.token) };
+    }),
+  );
+  return {
+    baseline: { title: "sign ES256", origin: baseline, path: "/signature" },
+    subject: { title: "registry token", origin: berth },
+    prepare: async (count) =>
+      takeTurns(logins, count).map(({ robot, headers }, i) => {
+        const access = accessOf(robot, Math.floor(i / logins.length));
+        const scopes = access.map(({ type, name, actions }) => `&scope=${type}:${name}:${actions.join(",")}`);
+        return { robot, headers, access, path: `/v2/auth?service=${service}${scopes.join("")}` };
+      }),
+    check({ call: { robot, access }, body }) {
+      const token = readToken(body);
+      const claims = decodeJwt(token);
+      equal(claims.sub, robot.name);
+      deepStrictEqual(claims.access, access);
+      isNew(token);
+    },
+  };
+}
+
+/** What a push with a mount asks for: one repository to pull from and push to, and another to pull from. */
+function accessOf({ repositories }: Robot, turn: number): ScopedCall["access"] {
+  const [target, source] = [turn, turn + 1].map((n) => repositories[n % repositories.length] as string);
+  return [
+    { type: "repository", name: target as string, actions: ["pull", "push"] },
+    { type: "repository", name: source as string, actions: ["pull"] },
+  ];
+}
+
+async function exchangeCall(berth: string, robot: Robot, issuer: TestIssuer): Promise<RobotCall> {
+  const token = await issuer.sign(berth, { sub: robot.subject, jti: crypto.randomUUID() });
+  return { robot, path: EXCHANGE, headers: authorization(robot, token) };
+}
+
+function readToken(body: string): string {
+  const { token } = JSON.parse(body);
+  ok(typeof token === "string", `no token in ${body}`);
+  return token;
+}
+
+/** @returns a check that no token is handed out twice */
+function distinct(): (token: string) => void {
+  const handedOut = new Set<string>();
+  return (token) => {
+    ok(!handedOut.has(token), `a token was handed out twice: ${token}`);
+    handedOut.add(token);
+  };
+}

@@ -1,0 +1,43 @@
+import { styleText } from "node:util";
+import { type Comparison, median } from "./compare.ts";
+import type { DatabaseKind } from "./database.ts";
+
+export interface Row {
+  readonly database: DatabaseKind;
+  readonly comparison: Comparison;
+}
+
+const HEAD = ["database", "what", "requests/s", "ratio", "its range", "p50 ms", "p99 ms"];
+/** The columns of words; the others hold figures and end flush. */
+const WORDS = 2;
+
+/** Two lines for each comparison: the baseline, and under it Berth with its ratio. */
+export function formatTable(rows: readonly Row[]): string {
+  const cells = rows.flatMap(({ database, comparison: { titles, baseline, subject, ratios } }) => [
+    [database, titles.baseline, count(baseline.requestsPerSecond), "", "", ...latencies(baseline)],
+    ["", titles.subject, count(subject.requestsPerSecond), ratio(median(ratios)), range(ratios), ...latencies(subject)],
+  ]);
+  const widths = HEAD.map((head, column) => Math.max(head.length, ...cells.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => (column < WORDS ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join("  ")
+      .trimEnd();
+  return [styleText("bold", line(HEAD), { stream: process.stdout }), ...cells.map(line)].join("\n");
+}
+
+export function count(value: number): string {
+  return Math.round(value).toLocaleString("en");
+}
+
+function ratio(value: number): string {
+  return value.toPrecision(2);
+}
+
+function range(sorted: readonly number[]): string {
+  return `${ratio(sorted[0] ?? Number.NaN)}–${ratio(sorted.at(-1) ?? Number.NaN)}`;
+}
+
+function latencies({ p50, p99 }: Comparison["baseline"]): string[] {
+  return [p50.toFixed(1), p99.toFixed(1)];
+}
