@@ -25,6 +25,8 @@ export interface Config {
   /** CIDRs. */
   readonly trustedProxies: readonly string[];
   readonly logLevel: LogLevel;
+  /** Variables that are set, and that this version does nothing with. */
+  readonly withoutEffect: readonly string[];
 }
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
@@ -41,9 +43,6 @@ export class ConfigError extends Error {
   }
 }
 
-/** Promised, and not built yet: to ignore one silently would be worse than to refuse it. */
-const UNSUPPORTED = ["BERTH_STATE_FILE"];
-
 /**
  * Reads the configuration. Where `NAME_FILE` is set, the secret `NAME` is that file's text.
  *
@@ -52,8 +51,8 @@ const UNSUPPORTED = ["BERTH_STATE_FILE"];
  */
 export function readConfig(environment: Environment, readFile: (path: string) => string): Config {
   const reader = createReader(environment, readFile);
-  refuseUnsupported(environment, reader);
-  const host = reader.text("HOST") ?? "127.0.0.1";
+  const withoutEffect = readUnsupported(reader);
+  const host = readHost(reader);
   const port = reader.integer("PORT", 8080, 1, 65535);
   const tls = readTls(reader, readFile);
   const publicUrl = readPublicUrl(
@@ -93,18 +92,39 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     ),
     trustedProxies: reader.list("BERTH_TRUSTED_PROXIES", ipaddr.isValidCIDR, "CIDRs such as 10.0.0.0/8") ?? [],
     logLevel: reader.oneOf("LOG_LEVEL", logLevels, "info"),
+    withoutEffect,
   };
   if (reader.problems.length > 0) throw new ConfigError(reader.problems);
   return config;
 }
 
-function refuseUnsupported(environment: Environment, reader: Reader): void {
-  for (const name of UNSUPPORTED) {
-    if (environment[name]) reader.problem(`${name} is not supported by this version: unset it`);
-  }
+/**
+ * What is promised and not built yet: told where leaving it out could surprise nobody worse than a warning,
+ * refused where the service would be another than the one that was asked for.
+ */
+function readUnsupported(reader: Reader): readonly string[] {
+  if (reader.text("BERTH_STATE_FILE")) reader.problem("BERTH_STATE_FILE is not supported by this version: unset it");
   if (reader.oneOf("BERTH_ISSUER_POLICY", ["open", "registered"], "open") === "registered") {
     reader.problem("BERTH_ISSUER_POLICY=registered is not supported by this version: unset it");
   }
+  reader.integer("BERTH_MAX_STALENESS", 1, 0, 86_400);
+  reader.oneOf("BERTH_RATE_LIMITS", ["on", "off"], "on");
+  reader.boolean("BERTH_METRICS_PUBLIC");
+  reader.boolean("BERTH_PROXY_RESOLVES");
+  return [
+    "BERTH_MAX_STALENESS",
+    "BERTH_RATE_LIMITS",
+    "BERTH_METRICS_PUBLIC",
+    "BERTH_PROXY_RESOLVES",
+    "HTTPS_PROXY",
+  ].filter((name) => reader.text(name) !== undefined);
+}
+
+function readHost({ text, problem }: Reader): string {
+  const host = text("HOST") ?? "127.0.0.1";
+  if (ipaddr.isValid(host) || /^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$/.test(host)) return host;
+  problem(`HOST must be an address or a name of this machine, and is ${JSON.stringify(host)}`);
+  return "127.0.0.1";
 }
 
 function readTls({ text, problem }: Reader, readFile: (path: string) => string): Config["tls"] {
@@ -124,12 +144,13 @@ function readTls({ text, problem }: Reader, readFile: (path: string) => string):
 
 function readPublicUrl({ text, boolean, problem }: Reader, fallback: string): string {
   const value = text("PUBLIC_URL") ?? fallback;
+  const allowHttp = boolean("BERTH_ALLOW_HTTP");
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (!url || !/^https?:$/.test(url.protocol) || `${url.origin}/` !== url.href) {
     problem(`PUBLIC_URL must be an http or https URL without a path, and is ${JSON.stringify(value)}`);
     return "http://invalid.example";
   }
-  if (url.protocol === "http:" && !isLoopback(url.hostname) && !boolean("BERTH_ALLOW_HTTP")) {
+  if (url.protocol === "http:" && !isLoopback(url.hostname) && !allowHttp) {
     problem(
       `PUBLIC_URL is ${JSON.stringify(value)}, and http off loopback gives tokens away: use https (PUBLIC_URL, with TLS_CERT_FILE and TLS_KEY_FILE or a proxy), or set BERTH_ALLOW_HTTP=true`,
     );

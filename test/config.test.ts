@@ -49,6 +49,7 @@ describe("the configuration", () => {
       registryTokenTtl: 900,
       trustedProxies: [],
       logLevel: "info",
+      withoutEffect: [],
     });
   });
 

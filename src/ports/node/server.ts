@@ -95,6 +95,7 @@ const adminTokenProblem =
   "BERTH_ADMIN_TOKEN is required at the first start with DATABASE_URL: the API token of the first superuser (try: openssl rand -base64 32)";
 
 function warnOfRisks(config: Config, log: Log): void {
+  for (const name of config.withoutEffect) log.warn(`${name} is set, and has no effect in this version`);
   if (config.allowInsecureIssuers) {
     log.warn("BERTH_ALLOW_INSECURE_ISSUERS is on: issuers on http and private networks are trusted. Development only.");
   }
