@@ -105,7 +105,7 @@ describeWith(["podman", "skopeo", "buildah", "registry"], "images", () => {
       const refused = await call(`http://${other.host}/v2/acme/app/tags/list`, { headers });
       expect(refused.status).toBe(401);
       expect(refused.headers.get("www-authenticate")).toContain('error="invalid_token"');
-      expect(other.log()).toContain("token intended for another audience");
+      await expect.poll(other.log).toContain("token intended for another audience");
 
       // Nor does Berth make one for a service that it does not know.
       await expect(reader.login("skopeo", other.host, "acme+deploy", robotToken)).rejects.toMatchObject({
