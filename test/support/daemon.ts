@@ -23,13 +23,16 @@ export async function startDaemon(command: string, args: readonly string[], port
     });
   }
   const ended = once(child, "exit").then(([code, signal]) => `it ended with ${code ?? signal}`, String);
-  const kill = () => child.kill("SIGKILL");
-  process.once("exit", kill);
+  // A test run can be killed, and then no code of ours ends the server. But the guard's input ends with this process.
+  const guard = spawn("sh", ["-c", 'read _; kill -KILL "$1"', "guard", String(child.pid)], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
 
   const stop = async () => {
-    process.off("exit", kill);
+    guard.kill("SIGKILL");
     child.kill("SIGTERM");
-    const patience = setTimeout(kill, STOP_MILLISECONDS);
+    const patience = setTimeout(() => child.kill("SIGKILL"), STOP_MILLISECONDS);
     await ended;
     clearTimeout(patience);
   };
