@@ -17,7 +17,7 @@ export type App = OpenAPIHono<AppEnv>;
 /** The whole service over HTTP. A path means the same with and without a final slash. */
 export function createApp(deps: Deps): App {
   const app = new OpenAPIHono<AppEnv>({ strict: false });
-  app.use(identifyRequest(deps), logRequest(deps));
+  app.use(identifyRequest(deps), logRequest(deps), refuseNul);
   app.route("/", healthRoutes(deps));
   app.route("/.well-known", wellKnownRoutes(deps));
   app.route("/oauth2", exchangeRoutes(deps));
@@ -37,6 +37,12 @@ function identifyRequest({ random, config, peerAddress }: Deps): MiddlewareHandl
     await next();
   };
 }
+
+/** No name has a NUL in it, and the database takes none. */
+const refuseNul: MiddlewareHandler<AppEnv> = async (c, next) => {
+  if (c.req.url.includes("%00")) return answerFailure(c, "invalid", "The URL holds a NUL.");
+  return next();
+};
 
 /** One line for each request, without its query: a client may have put anything there. */
 function logRequest({ log, clock }: Deps): MiddlewareHandler<AppEnv> {

@@ -1,6 +1,9 @@
 import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
 import type { Deps } from "../deps.ts";
+import { formatScope } from "../domain/scope.ts";
 import { Secret } from "../domain/secret.ts";
+import { limits } from "../limits.ts";
 import { epochSeconds } from "../platform.ts";
 import { type AuthorizeRefusal, issueRegistryToken, type Login } from "../services/authorize.ts";
 import { findDefaultRegistry, findRegistry } from "../store/registries.ts";
@@ -14,7 +17,8 @@ const TOKEN_PATHS = ["/v2/auth", "/auth/token", "/auth"];
 /** The token server that registries send their clients to, and what registries need to trust it. */
 export function registryRoutes(deps: Deps): Hono<AppEnv> {
   const routes = new Hono<AppEnv>();
-  routes.on("GET", TOKEN_PATHS, (c) => issueToken(deps, c));
+  routes.on("GET", TOKEN_PATHS, (c) => issueByQuery(deps, c));
+  routes.on("POST", TOKEN_PATHS, limitForm, (c) => issueByForm(deps, c));
   routes.get("/v2", (c) => answerBase(deps, c));
   routes.get("/registries/:service/certs.pem", (c) => certificates(deps, c));
   answerMethods(routes, Object.fromEntries([...TOKEN_PATHS, "/v2"].map((path) => [path, ["GET"]])), (c, message) =>
@@ -23,37 +27,83 @@ export function registryRoutes(deps: Deps): Hono<AppEnv> {
   return routes;
 }
 
-/** @see https://distribution.github.io/distribution/spec/auth/token/ */
-async function issueToken(deps: Deps, c: Context<AppEnv>): Promise<Response> {
-  const login = readLogin(c.req.header("authorization"));
-  if (login && "detail" in login) return refuse(deps, c, { code: "credential_unreadable", detail: login.detail });
+const limitForm = bodyLimit({
+  maxSize: limits.http.exchangeBodyBytes,
+  onError: (c) => tellRegistry(c, 413, "UNSUPPORTED", `The body has more than ${limits.http.exchangeBodyBytes} bytes.`),
+});
 
-  const service = c.req.query("service");
+/** @see https://distribution.github.io/distribution/spec/auth/token/ */
+async function issueByQuery(deps: Deps, c: Context<AppEnv>): Promise<Response> {
+  const parameters = new URL(c.req.url).searchParams;
+  return issueToken(deps, c, readBasicLogin(c), parameters);
+}
+
+/** @see https://distribution.github.io/distribution/spec/auth/oauth/ */
+async function issueByForm(deps: Deps, c: Context<AppEnv>): Promise<Response> {
+  const hasForm = /^application\/x-www-form-urlencoded *(;|$)/i.test(c.req.header("content-type") ?? "");
+  const form = new URLSearchParams(hasForm ? await c.req.text() : "");
+  const login = form.has("grant_type") ? readFormLogin(form) : readBasicLogin(c);
+  return issueToken(deps, c, login, form.size > 0 ? form : new URL(c.req.url).searchParams);
+}
+
+async function issueToken(
+  deps: Deps,
+  c: Context<AppEnv>,
+  login: Login | Unreadable | undefined,
+  parameters: URLSearchParams,
+): Promise<Response> {
+  if (login && "detail" in login) return refuse(deps, c, { code: "credential_unreadable", detail: login.detail });
+  const service = parameters.get("service");
   const result = await issueRegistryToken(deps, {
     ...originOf(c),
     ...(login && { login }),
-    ...(service !== undefined && { service }),
-    scopes: c.req.queries("scope") ?? [],
+    ...(service !== null && { service }),
+    scopes: parameters.getAll("scope"),
   });
   if (!result.ok) return refuse(deps, c, result.refusal);
 
-  const { token, issuedAt, expiresIn } = result.issued;
+  const { token, access, issuedAt, expiresIn } = result.issued;
   c.header("Cache-Control", "no-store");
   return c.json({
     token,
     access_token: token,
     expires_in: expiresIn,
     issued_at: new Date(issuedAt * 1000).toISOString(),
+    ...(c.req.method === "POST" && { scope: access.map(formatScope).join(" ") }),
   });
 }
 
-/** `undefined` for nobody: no header, or a name and a password that are both empty. */
-function readLogin(authorization: string | undefined): Login | { detail: string } | undefined {
-  const credential = readBasic(authorization);
+interface Unreadable {
+  readonly detail: string;
+}
+
+/**
+ * `undefined` for nobody: no header, or a name and a password that are both empty. A password without a
+ * name is how containerd sends an identity token.
+ */
+function readBasicLogin(c: Context<AppEnv>): Login | Unreadable | undefined {
+  const credential = readBasic(c.req.header("authorization"));
   if (credential.kind === "missing") return undefined;
   if (credential.kind === "unreadable") return { detail: `The credential cannot be read: ${credential.detail}.` };
   const { username, password } = credential;
-  return username === "" && password === "" ? undefined : { username, password: new Secret(password) };
+  if (username === "" && password === "") return undefined;
+  return { ...(username !== "" && { username }), password: new Secret(password) };
+}
+
+/** A robot token is its own identity token: it says whose it is. */
+function readFormLogin(form: URLSearchParams): Login | Unreadable | undefined {
+  const [username, password, refreshToken] = ["username", "password", "refresh_token"].map(
+    (name) => form.get(name) ?? "",
+  );
+  switch (form.get("grant_type")) {
+    case "password":
+      if (!username && !password) return undefined;
+      return username ? { username, password: new Secret(password ?? "") } : { detail: "The username is missing." };
+    case "refresh_token":
+      return refreshToken ? { password: new Secret(refreshToken) } : { detail: "The refresh_token is missing." };
+    default:
+      return { detail: "The grant_type must be password or refresh_token." };
+  }
 }
 
 /** `podman login` asks here, of the token server itself as of any registry, whether a credential is good. */
@@ -106,7 +156,7 @@ function refuse({ config }: Deps, c: Context<AppEnv>, refusal: AuthorizeRefusal)
 /** Answers with an error that registry clients show (OCI distribution specification, "Error Codes"). */
 export function tellRegistry(
   c: Context<AppEnv>,
-  status: 400 | 401 | 404 | 405 | 431 | 500 | 503,
+  status: 400 | 401 | 404 | 405 | 413 | 500 | 503,
   code: string,
   message: string,
 ): Response {

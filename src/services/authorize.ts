@@ -2,7 +2,7 @@ import type { Deps } from "../deps.ts";
 import { formatRobotName, parseRobotName, type RobotName } from "../domain/names.ts";
 import { authorize, type Grant, parseNarrowing, parseScopes, type ResourceActions } from "../domain/scope.ts";
 import type { Secret } from "../domain/secret.ts";
-import { printable } from "../domain/text.ts";
+import { isPlainText, printable } from "../domain/text.ts";
 import { limits } from "../limits.ts";
 import { epochSeconds } from "../platform.ts";
 import { listBindings } from "../store/bindings.ts";
@@ -14,7 +14,8 @@ import { type RobotToken, verifyRobotToken } from "../tokens/robot-token.ts";
 import { type RequestOrigin, recordAudit } from "./audit.ts";
 
 export interface Login {
-  readonly username: string;
+  /** Absent with an identity token, which says itself whose it is. */
+  readonly username?: string;
   readonly password: Secret;
 }
 
@@ -92,14 +93,15 @@ export async function issueRegistryToken(deps: AuthorizeDeps, request: Authorize
 }
 
 async function chooseRegistry({ db }: AuthorizeDeps, service: string | undefined): Promise<Registry | undefined> {
-  return service ? findRegistry(db, service) : findDefaultRegistry(db);
+  if (!service) return findDefaultRegistry(db);
+  return isPlainText(service) ? findRegistry(db, service) : undefined;
 }
 
 type LoginRefusal = { readonly code: LoginRefusalCode; readonly detail: string };
 
 async function authenticate(deps: AuthorizeDeps, registry: Registry, login: Login): Promise<Holder | LoginRefusal> {
-  const robot = parseRobotName(login.username);
-  if (!robot) {
+  const robot = login.username === undefined ? undefined : parseRobotName(login.username);
+  if (login.username !== undefined && !robot) {
     return { code: "credential_unreadable", detail: "The user name must be a robot's: organization+robot." };
   }
   const now = epochSeconds(deps.clock);
@@ -113,7 +115,7 @@ async function authenticate(deps: AuthorizeDeps, registry: Registry, login: Logi
         }
       : { code: "credential_invalid", detail: "The password is no robot token of this service." };
   }
-  if (formatRobotName(verified.token.robot) !== formatRobotName(robot)) {
+  if (robot && formatRobotName(verified.token.robot) !== formatRobotName(robot)) {
     return { code: "credential_invalid", detail: "The robot token is another robot's." };
   }
   return (
@@ -180,11 +182,11 @@ async function mint(
 async function recordRefusal(
   deps: AuthorizeDeps,
   { requestId, clientAddress }: RequestOrigin,
-  username: string,
+  username: string | undefined,
   registry: Registry,
   { code, detail }: LoginRefusal,
 ): Promise<void> {
-  const robot = parseRobotName(username);
+  const robot = username === undefined ? undefined : parseRobotName(username);
   await recordAudit(deps.db, deps, {
     requestId,
     clientAddress,
