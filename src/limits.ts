@@ -93,10 +93,15 @@ export const limits = {
     headerBytes: 32 * 1024,
     exchangeBodyBytes: 64 * 1024,
     apiBodyBytes: 1024 * 1024,
+    /** Deeper than anything that people keep beside a robot. */
+    apiBodyDepth: 20,
     /** How long a stopping server lets requests end. */
     drainMilliseconds: 10_000,
     requestMilliseconds: 60_000,
   },
+
+  /** Told of one body at once; more help nobody. */
+  problems: 100,
 
   page: { default: 100, max: 500 },
 } as const;

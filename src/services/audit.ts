@@ -1,4 +1,4 @@
-import type { JsonObject } from "../domain/json.ts";
+import type { Json, JsonObject } from "../domain/json.ts";
 import type { Clock, Random } from "../platform.ts";
 import { insertAuditRecord } from "../store/audit.ts";
 import type { Db } from "../store/db.ts";
@@ -30,5 +30,14 @@ export async function recordAudit(
     at: new Date(clock.now()),
     ...event,
     clientAddress: event.clientAddress ?? null,
+    metadata: storable(event.metadata),
   });
+}
+
+/** Tokens may hold what the database cannot: NUL, and halves of surrogate pairs. */
+function storable<T extends Json>(value: T): T {
+  const text = JSON.stringify(value, (_, member) =>
+    typeof member === "string" ? member.toWellFormed().replaceAll("\u0000", "\ufffd") : member,
+  );
+  return JSON.parse(text);
 }

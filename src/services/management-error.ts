@@ -1,4 +1,5 @@
 import type { Problem } from "../domain/binding.ts";
+import { limits } from "../limits.ts";
 
 /** Why a management request was not carried out: nothing was changed. */
 export type ManagementCode =
@@ -28,8 +29,9 @@ export function notFound(what: string): ManagementError {
 }
 
 /** @throws {ManagementError} when there is any problem */
-export function refuseProblems(problems: readonly Problem[]): void {
-  if (problems.length === 0) return;
+export function refuseProblems(all: readonly Problem[]): void {
+  if (all.length === 0) return;
+  const problems = all.slice(0, limits.problems);
   const told = problems.map(({ path, message }) => (path.length > 0 ? `${path.join(".")} ${message}` : message));
   throw new ManagementError("invalid", told.join("; "), problems);
 }

@@ -7,6 +7,7 @@ import { authenticatePrincipal } from "../../services/principals.ts";
 import type { AppEnv } from "../context.ts";
 import { federationRoutes } from "./federation.ts";
 import { grantRoutes } from "./grants.ts";
+import { requireJson } from "./json-body.ts";
 import { logRoutes } from "./logs.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { robotRoutes } from "./robots.ts";
@@ -18,7 +19,7 @@ const BASE = "/api/v1";
 /** The management API, and `/openapi.json`, which describes it from the very routes that serve it. */
 export function managementApi(deps: Deps) {
   const api = createApi();
-  api.use(`${BASE}/*`, requireApiToken(deps), requireJson, limitBody);
+  api.use(`${BASE}/*`, requireApiToken(deps), limitBody, requireJson);
   for (const routes of [userRoutes, organizationRoutes, robotRoutes, grantRoutes, federationRoutes, logRoutes]) {
     api.route(BASE, routes(deps));
   }
@@ -44,18 +45,6 @@ function requireApiToken(deps: Deps): MiddlewareHandler<ApiEnv> {
     c.set("principal", await authenticatePrincipal(deps, apiToken));
     await next();
   };
-}
-
-const requireJson: MiddlewareHandler<ApiEnv> = async (c, next) => {
-  const hasBody = c.req.header("content-length") !== undefined ? c.req.header("content-length") !== "0" : chunked(c);
-  if (hasBody && !/^application\/json *(;|$)/i.test(c.req.header("content-type") ?? "")) {
-    throw new ManagementError("invalid", "Send the body as JSON, with Content-Type: application/json.");
-  }
-  await next();
-};
-
-function chunked(c: Context<ApiEnv>): boolean {
-  return c.req.header("transfer-encoding") !== undefined;
 }
 
 const limitBody = bodyLimit({

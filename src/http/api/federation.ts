@@ -5,9 +5,9 @@ import { limits } from "../../limits.ts";
 import { clearFederation, getFederation, putFederation } from "../../services/manage-federation.ts";
 import type { BindingRecord } from "../../store/bindings.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
-import { robotParam, text } from "./schemas.ts";
+import { instant, robotParam } from "./schemas.ts";
 
-const operand = text(limits.binding.text);
+const operand = z.string().max(limits.binding.text);
 const scalar = z.union([operand, z.number(), z.boolean()]);
 
 const condition = z
@@ -38,8 +38,8 @@ const terms = z.strictObject({
   scope: z.string().max(limits.binding.scope).nullable().optional(),
   mode: z.enum(["enforce", "audit"]).optional(),
   api: z.literal(false).optional().openapi({ description: "Management by robot tokens is not supported yet" }),
-  expires_at: z.iso.datetime({ offset: true }).nullable().optional(),
-  description: text(limits.binding.description).nullable().optional(),
+  expires_at: instant.nullable().optional(),
+  description: z.string().max(limits.binding.description).nullable().optional(),
 });
 
 /** A list can be sent back as it was read: what the service itself says of a binding is taken and ignored. */

@@ -2,7 +2,7 @@ import type { Deps } from "../../deps.ts";
 import { pageAuditLog } from "../../services/audit-log.ts";
 import type { AuditFilter, AuditRecord } from "../../store/audit.ts";
 import { actorOf, createApi, createRoute, json, refusals, z } from "./route.ts";
-import { organizationParam, pageQuery } from "./schemas.ts";
+import { instant, organizationParam, pageQuery } from "./schemas.ts";
 
 const record = z
   .object({
@@ -20,16 +20,14 @@ const record = z
   })
   .openapi("AuditRecord");
 
-const time = z.iso.datetime({ offset: true }).optional();
-
 const query = pageQuery.extend({
   next_page: z.uuid().optional(),
   kind: z.string().max(255).optional(),
   robot: z.string().max(1024).optional(),
   outcome: z.enum(["success", "refused"]).optional(),
   request_id: z.string().max(255).optional(),
-  starttime: time,
-  endtime: time,
+  starttime: instant.optional(),
+  endtime: instant.optional(),
 });
 
 const responses = {

@@ -9,12 +9,12 @@ import {
 } from "../../services/manage-organizations.ts";
 import type { Organization } from "../../store/organizations.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
-import { organizationParam, pageQuery, text } from "./schemas.ts";
+import { organizationParam, pageQuery } from "./schemas.ts";
 
-const names = (max: number) => z.array(text(limits.binding.text).min(1)).max(max).nullable();
+const names = (max: number) => z.array(z.string().max(limits.binding.text).min(1)).max(max).nullable();
 
 const settings = z.object({
-  email: text(320).nullable(),
+  email: z.string().max(320).nullable(),
   audiences: names(limits.binding.audiences).openapi({
     description: "Audiences that a token may be meant for where its binding names none; null: the service's own",
   }),

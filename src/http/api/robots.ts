@@ -5,7 +5,7 @@ import { limits } from "../../limits.ts";
 import { changeRobot, createRobot, deleteRobot, getRobot, pageRobots } from "../../services/manage-robots.ts";
 import type { Robot } from "../../store/robots.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
-import { metadata, organizationParam, pageQuery, robotParam, text } from "./schemas.ts";
+import { metadata, organizationParam, pageQuery, robotParam } from "./schemas.ts";
 
 const robot = z
   .object({
@@ -20,7 +20,7 @@ const robot = z
   })
   .openapi("Robot");
 
-const description = text(limits.binding.description);
+const description = z.string().max(limits.binding.description);
 
 const listed = createRoute({
   method: "get",

@@ -37,7 +37,7 @@ async function serve(): Promise<void> {
   try {
     const server = await startServer({
       environment: process.env,
-      write: (line) => process.stdout.write(line),
+      write: (line) => process.stdout.write(`${line}\n`),
     });
     if (server.newAdminTokenPath) greet(server, server.newAdminTokenPath);
     stopOnSignal(server);

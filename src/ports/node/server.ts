@@ -10,19 +10,19 @@ import type { Deps } from "../../deps.ts";
 import type { Environment } from "../../environment.ts";
 import { limits } from "../../limits.ts";
 import { createIssuerKeys } from "../../oidc/issuers.ts";
-import type { Clock, Log } from "../../platform.ts";
+import type { Clock } from "../../platform.ts";
 import { bootstrap, maintain, NoAdminTokenError } from "../../services/bootstrap.ts";
 import { createKeys } from "../../services/keys.ts";
 import { createSealer } from "../../tokens/sealing.ts";
+import { createLog, warnOfRisks } from "../log.ts";
 import { adminTokenFile, DataDirError, type KeptSecret, keepSecret, lockDataDir, secretKeyFile } from "./data-dir.ts";
 import { type Database, openEmbedded, openPostgres } from "./database.ts";
 import { createIssuerFetch } from "./issuer-fetch.ts";
-import { createLog } from "./log.ts";
 import { readTls, reloadTls } from "./tls.ts";
 
 export interface ServerOptions {
   readonly environment: Environment;
-  /** Takes the log, a line at a time. */
+  /** Takes the log, a line at a time, without the line's end. */
   readonly write: (line: string) => void;
   readonly clock?: Clock;
 }
@@ -93,13 +93,6 @@ const secretKeyProblem =
   "BERTH_SECRET_KEY is required with DATABASE_URL: 32 bytes in base64 that seal the signing keys, the same on every instance (try: openssl rand -base64 32)";
 const adminTokenProblem =
   "BERTH_ADMIN_TOKEN is required at the first start with DATABASE_URL: the API token of the first superuser (try: openssl rand -base64 32)";
-
-function warnOfRisks(config: Config, log: Log): void {
-  for (const name of config.withoutEffect) log.warn(`${name} is set, and has no effect in this version`);
-  if (config.allowInsecureIssuers) {
-    log.warn("BERTH_ALLOW_INSECURE_ISSUERS is on: issuers on http and private networks are trusted. Development only.");
-  }
-}
 
 interface Storage {
   /** With the secrets that are kept beside the database. */

@@ -1,7 +1,7 @@
-import { type LogLevel, logLevels } from "../../config.ts";
-import type { Log, LogFields } from "../../platform.ts";
+import { type Config, type LogLevel, logLevels } from "../config.ts";
+import type { Log, LogFields } from "../platform.ts";
 
-/** JSON lines: `time`, `level`, `message` and the fields of the event. */
+/** JSON lines: `time`, `level`, `message` and the fields of the event. `write` ends them as its platform does. */
 export function createLog(level: LogLevel, write: (line: string) => void): Log {
   const lowest = logLevels.indexOf(level);
   const at =
@@ -9,7 +9,7 @@ export function createLog(level: LogLevel, write: (line: string) => void): Log {
     (message: string, fields: LogFields = {}) => {
       if (logLevels.indexOf(own) < lowest) return;
       const line = { time: new Date().toISOString(), level: own, message, ...fields };
-      write(`${JSON.stringify(line, (_, value) => (value instanceof Error ? describeError(value) : value))}\n`);
+      write(JSON.stringify(line, (_, value) => (value instanceof Error ? describeError(value) : value)));
     };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
@@ -25,4 +25,12 @@ function describeError(error: Error): object {
     ...(!isQuery && { stack: error.stack }),
     ...(error.cause instanceof Error && { cause: describeError(error.cause) }),
   };
+}
+
+/** What an operator should hear of at every start. */
+export function warnOfRisks(config: Config, log: Log): void {
+  for (const name of config.withoutEffect) log.warn(`${name} is set, and has no effect in this version`);
+  if (config.allowInsecureIssuers) {
+    log.warn("BERTH_ALLOW_INSECURE_ISSUERS is on: issuers on http and private networks are trusted. Development only.");
+  }
 }
