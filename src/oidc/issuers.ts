@@ -22,6 +22,7 @@ export interface IssuerKeys {
 /** Keys by `kid`; `undefined` for a `kid` that the set names twice. */
 type KeySet = ReadonlyMap<string, JWK | undefined>;
 
+/** What is known of an issuer: nothing but values, so that it may outlive the request that learned it. */
 interface Entry {
   keys?: KeySet;
   /** Epoch seconds, as all times here. */
@@ -31,16 +32,18 @@ interface Entry {
   failures: number;
   retryFrom: number;
   refusal?: Refusal;
-  underway?: Promise<void>;
 }
+
+export type IssuerMemory = Map<string, Entry>;
 
 /**
  * Finds issuers' keys by OpenID Connect Discovery and keeps them: fresh for a while, stale through an
  * outage, one fetch at a time for an issuer, and failures remembered with a growing pause.
+ *
+ * @param memory what a platform where requests cannot share a fetch under way keeps between them instead
  */
-export function createIssuerKeys(deps: IssuerKeysDeps): IssuerKeys {
-  const entries = new Map<string, Entry>();
-  let fetches = 0;
+export function createIssuerKeys(deps: IssuerKeysDeps, memory: IssuerMemory = new Map()): IssuerKeys {
+  const underway = new Map<string, Promise<void>>();
   const seconds = () => deps.now() / 1000;
 
   return {
@@ -55,25 +58,25 @@ export function createIssuerKeys(deps: IssuerKeysDeps): IssuerKeys {
   };
 
   function recall(issuer: string): Entry {
-    const entry = entries.get(issuer) ?? {
+    const entry = memory.get(issuer) ?? {
       freshUntil: 0,
       staleUntil: 0,
       unknownKidFrom: 0,
       failures: 0,
       retryFrom: 0,
     };
-    entries.delete(issuer);
-    entries.set(issuer, entry);
-    if (entries.size > limits.issuerKeys.issuers) {
-      const oldest = entries.keys().next();
-      if (!oldest.done) entries.delete(oldest.value);
+    memory.delete(issuer);
+    memory.set(issuer, entry);
+    if (memory.size > limits.issuerKeys.issuers) {
+      const oldest = memory.keys().next();
+      if (!oldest.done) memory.delete(oldest.value);
     }
     return entry;
   }
 
   /** For an unknown `kid`, once in a while; who comes while the look is under way waits for it. */
   async function lookAgain(issuer: string, entry: Entry): Promise<void> {
-    if (!entry.underway) {
+    if (!underway.has(issuer)) {
       if (seconds() < entry.unknownKidFrom) return;
       entry.unknownKidFrom = seconds() + limits.issuerKeys.unknownKidSeconds;
     }
@@ -82,15 +85,13 @@ export function createIssuerKeys(deps: IssuerKeysDeps): IssuerKeys {
 
   /** Whether the issuer was asked, by this call or by one under way. */
   async function refresh(issuer: string, entry: Entry): Promise<boolean> {
-    if (!entry.underway) {
-      if (seconds() < entry.retryFrom || fetches >= limits.issuerFetch.atOnce) return false;
-      fetches += 1;
-      entry.underway = ask(issuer, entry).finally(() => {
-        fetches -= 1;
-        delete entry.underway;
-      });
+    let asking = underway.get(issuer);
+    if (!asking) {
+      if (seconds() < entry.retryFrom || underway.size >= limits.issuerFetch.atOnce) return false;
+      asking = ask(issuer, entry).finally(() => underway.delete(issuer));
+      underway.set(issuer, asking);
     }
-    await entry.underway;
+    await asking;
     return true;
   }
 

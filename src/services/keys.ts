@@ -19,19 +19,31 @@ interface KeyRing {
   readonly registries: ReadonlyMap<string, RegistryKeys>;
 }
 
-export function createKeys(deps: KeysDeps): Keys {
-  let ring: Promise<KeyRing> | undefined;
-  let freshUntil = 0;
+/** The key ring as it was last read: nothing but values, so that it may outlive the request that read it. */
+export interface KeyMemory {
+  last?: { readonly ring: KeyRing; readonly freshUntil: number };
+}
+
+/**
+ * The keys in the database, read again now and then, by one at a time.
+ *
+ * @param memory what a platform that lends a database to one request only keeps between requests
+ */
+export function createKeys(deps: KeysDeps, memory: KeyMemory = {}): Keys {
+  let underway: Promise<KeyRing> | undefined;
 
   const read = async (): Promise<KeyRing> => {
-    const now = epochSeconds(deps.clock);
-    if (!ring || now >= freshUntil) {
-      freshUntil = now + limits.keyring.freshSeconds;
-      ring = loadKeyRing(deps);
-      ring.catch(() => {
-        ring = undefined;
-      });
-    }
+    if (memory.last && epochSeconds(deps.clock) < memory.last.freshUntil) return memory.last.ring;
+    underway ??= load().finally(() => {
+      underway = undefined;
+    });
+    return underway;
+  };
+
+  const load = async (): Promise<KeyRing> => {
+    const freshUntil = epochSeconds(deps.clock) + limits.keyring.freshSeconds;
+    const ring = await loadKeyRing(deps);
+    memory.last = { ring, freshUntil };
     return ring;
   };
 
