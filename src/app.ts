@@ -10,7 +10,7 @@ import { healthRoutes } from "./http/health.ts";
 import { registryRoutes, tellRegistry } from "./http/registry.ts";
 import { wellKnownRoutes } from "./http/well-known.ts";
 import { ManagementError } from "./services/management-error.ts";
-import { isUnavailable } from "./store/db.ts";
+import { isUnavailable, isUnprepared } from "./store/db.ts";
 
 export type App = OpenAPIHono<AppEnv>;
 
@@ -69,6 +69,14 @@ function answerError({ log }: Deps, error: Error, c: Context<AppEnv>): Response 
     log.error("the database is not available", { request_id: c.get("requestId"), error });
     c.header("Retry-After", "1");
     return answerFailure(c, "unavailable", "The database cannot be reached right now. Try again shortly.");
+  }
+  if (isUnprepared(error)) {
+    log.error("the database is not prepared: start `berth serve` on it once", {
+      request_id: c.get("requestId"),
+      error,
+    });
+    c.header("Retry-After", "60");
+    return answerFailure(c, "unavailable", "The service is not set up yet. The log has it under this request_id.");
   }
   log.error("request failed", { request_id: c.get("requestId"), error });
   return answerFailure(c, "internal", "Something went wrong here. The log has it under this request_id.");

@@ -6,6 +6,7 @@ import { Secret } from "../domain/secret.ts";
 import { limits } from "../limits.ts";
 import { epochSeconds } from "../platform.ts";
 import { type AuthorizeRefusal, issueRegistryToken, type Login } from "../services/authorize.ts";
+import { UnpreparedError } from "../store/db.ts";
 import { findDefaultRegistry, findRegistry } from "../store/registries.ts";
 import { isRegistryToken } from "../tokens/registry-token.ts";
 import { readBasic } from "./basic.ts";
@@ -110,7 +111,7 @@ function readFormLogin(form: URLSearchParams): Login | Unreadable | undefined {
 async function answerBase(deps: Deps, c: Context<AppEnv>): Promise<Response> {
   c.header("Docker-Distribution-API-Version", "registry/2.0");
   const registry = await findDefaultRegistry(deps.db);
-  if (!registry) throw new Error("there is no default registry");
+  if (!registry) throw new UnpreparedError("there is no default registry");
   const compact = /^bearer +(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
   const { verifying } = await deps.keys.registry(registry.id);
   const parties = { issuer: deps.config.publicUrl, service: registry.service };

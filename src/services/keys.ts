@@ -1,6 +1,6 @@
 import { limits } from "../limits.ts";
 import { type Clock, epochSeconds, type Random } from "../platform.ts";
-import type { Db } from "../store/db.ts";
+import { type Db, UnpreparedError } from "../store/db.ts";
 import { listRegistries } from "../store/registries.ts";
 import { insertSigningKey, listSigningKeys, retireSigningKey, type SigningKeyRow } from "../store/signing-keys.ts";
 import { type Certificate, certificateBody, issueAuthority, issueLeaf } from "../tokens/certificates.ts";
@@ -100,7 +100,7 @@ function ofPurpose(rows: readonly SigningKeyRow[], purpose: KeyPurpose, registry
 
 function activeRow(rows: readonly SigningKeyRow[]): SigningKeyRow {
   const active = rows.find(({ status }) => status === "active");
-  if (!active) throw new Error("there is no active signing key");
+  if (!active) throw new UnpreparedError("there is no active signing key");
   return active;
 }
 

@@ -10,6 +10,13 @@ export const drizzleOptions = { schema, casing: "snake_case" } as const;
 const UNIQUE_VIOLATION = "23505";
 const UNAVAILABLE =
   /^(08...|57P0[1-5]|53...|58030|ECONN.*|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EPIPE|CONNECTION_.*|CONNECT_TIMEOUT)$/;
+/** `undefined_table` and `undefined_column`: the schema is not there, or older than this code. */
+const NO_SCHEMA = ["42P01", "42703"];
+
+/** What the first start puts into the database is not there. */
+export class UnpreparedError extends Error {
+  override readonly name = "UnpreparedError";
+}
 
 export function isUniqueViolation(error: unknown): boolean {
   return codes(error).includes(UNIQUE_VIOLATION);
@@ -18,6 +25,11 @@ export function isUniqueViolation(error: unknown): boolean {
 /** Whether the database could not be reached, or could not do its work now: worth a try later. */
 export function isUnavailable(error: unknown): boolean {
   return codes(error).some((code) => UNAVAILABLE.test(code));
+}
+
+/** Whether the database was never brought to where the service can run, which a start on Node does. */
+export function isUnprepared(error: unknown): boolean {
+  return error instanceof UnpreparedError || codes(error).some((code) => NO_SCHEMA.includes(code));
 }
 
 /** The codes of an error and of all that caused it. */
