@@ -8,8 +8,9 @@ export type Db = PgDatabase<PgQueryResultHKT, typeof schema>;
 export const drizzleOptions = { schema, casing: "snake_case" } as const;
 
 const UNIQUE_VIOLATION = "23505";
+/** `58000` is what Hyperdrive says when it gets no connection. */
 const UNAVAILABLE =
-  /^(08...|57P0[1-5]|53...|58030|ECONN.*|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EPIPE|CONNECTION_.*|CONNECT_TIMEOUT)$/;
+  /^(08...|57P0[1-5]|53...|58000|58030|ECONN.*|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EPIPE|CONNECTION_.*|CONNECT_TIMEOUT)$/;
 /** `undefined_table` and `undefined_column`: the schema is not there, or older than this code. */
 const NO_SCHEMA = ["42P01", "42703"];
 
@@ -24,7 +25,17 @@ export function isUniqueViolation(error: unknown): boolean {
 
 /** Whether the database could not be reached, or could not do its work now: worth a try later. */
 export function isUnavailable(error: unknown): boolean {
-  return codes(error).some((code) => UNAVAILABLE.test(code));
+  return codes(error).some((code) => UNAVAILABLE.test(code)) || isLostSocket(error);
+}
+
+/**
+ * Whether a socket of Cloudflare's failed: with a plain error, which has no code. The driver notes the query
+ * on it, as on every error that a query meets; what the server answers has a code.
+ */
+function isLostSocket(error: unknown): boolean {
+  let root = error;
+  while (root instanceof Error && root.cause instanceof Error) root = root.cause;
+  return root instanceof Error && root.constructor === Error && "query" in root && !("code" in root);
 }
 
 /** Whether the database was never brought to where the service can run, which a start on Node does. */
