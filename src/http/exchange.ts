@@ -80,10 +80,11 @@ async function exchangeByForm(deps: Deps, c: Context<AppEnv>): Promise<Response>
 
 type FormRequest = Pick<ExchangeRequest, "robot" | "token" | "scope">;
 
-/** @see RFC 8693 §2.1 */
-function readForm(form: URLSearchParams, { config }: Deps): FormRequest | Telling {
-  const repeated = [...new Set(form.keys())].find((name) => form.getAll(name).length > 1);
+/** @see RFC 8693 §2.1; RFC 6749 §3.2: none more than once, and one without a value is none */
+function readForm(sent: URLSearchParams, { config }: Deps): FormRequest | Telling {
+  const repeated = [...new Set(sent.keys())].find((name) => sent.getAll(name).length > 1);
   if (repeated) return invalidRequest(`The parameter ${printable(repeated, 64)} must not be sent more than once.`);
+  const form = new URLSearchParams([...sent].filter(([, value]) => value !== ""));
 
   const grantType = form.get("grant_type");
   if (!grantType) return invalidRequest(`The parameter grant_type is missing: send ${GRANT_TYPE}.`);

@@ -22,8 +22,10 @@ export function registryRoutes(deps: Deps): Hono<AppEnv> {
   routes.on("POST", TOKEN_PATHS, limitForm, (c) => issueByForm(deps, c));
   routes.get("/v2", (c) => answerBase(deps, c));
   routes.get("/registries/:service/certs.pem", (c) => certificates(deps, c));
-  answerMethods(routes, Object.fromEntries([...TOKEN_PATHS, "/v2"].map((path) => [path, ["GET"]])), (c, message) =>
-    tellRegistry(c, 405, "UNSUPPORTED", message),
+  answerMethods(
+    routes,
+    { ...Object.fromEntries(TOKEN_PATHS.map((path) => [path, ["GET", "POST"]])), "/v2": ["GET"] },
+    (c, message) => tellRegistry(c, 405, "UNSUPPORTED", message),
   );
   return routes;
 }

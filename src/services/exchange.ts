@@ -43,14 +43,21 @@ type ExchangeDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "issuerKey
 
 /** What was found out about a token on its way, granted or not. */
 type Judgement =
-  | { readonly granted: true; readonly match: Match; readonly claims: Claims }
-  | { readonly granted: false; readonly refusal: Refusal; readonly claims?: Claims; readonly verified?: boolean };
+  | { readonly granted: true; readonly match: Match; readonly claims: Claims; readonly outcomes: Outcomes }
+  | {
+      readonly granted: false;
+      readonly refusal: Refusal;
+      readonly claims?: Claims;
+      /** Of a token that was verified. */
+      readonly outcomes?: Outcomes;
+    };
+
+type Outcomes = readonly BindingOutcome[];
 
 interface Match {
   readonly robotId: string;
   readonly binding: BindingRecord;
   readonly narrowed?: readonly Grant[];
-  readonly auditedBindings: readonly BindingOutcome[];
 }
 
 /** Trades an external OIDC token for a robot token, and leaves one audit record either way. */
@@ -84,16 +91,17 @@ async function judge(deps: ExchangeDeps, request: ExchangeRequest): Promise<Judg
     clients: found.organization.clients ?? [],
   };
   const decision = evaluate(bindings, claims, defaults, now);
-  if (!decision.granted) return { granted: false, refusal: decision.refusal, claims, verified: true };
+  const { outcomes } = decision;
+  if (!decision.granted) return { granted: false, refusal: decision.refusal, claims, outcomes };
 
-  const { outcome, outcomes } = decision;
+  const { outcome } = decision;
   const binding = bindings.find(({ id }) => id === outcome.binding.id) as BindingRecord;
   const narrowed = narrow(outcome.narrowed?.grants, requested.grants);
-  const auditedBindings = outcomes.filter((one) => one.binding.mode === "audit");
   return {
     granted: true,
     claims,
-    match: { robotId: found.robot.id, binding, auditedBindings, ...(narrowed && { narrowed }) },
+    outcomes,
+    match: { robotId: found.robot.id, binding, ...(narrowed && { narrowed }) },
   };
 }
 
@@ -196,14 +204,18 @@ async function recordExchange(
   request: ExchangeRequest,
   { judgement, result, startedAt, jti }: ExchangeFacts,
 ): Promise<void> {
-  const { claims } = judgement;
+  const { claims, outcomes } = judgement;
   const metadata: JsonObject = {
     ...(claims && { issuer: claims.iss, subject: claims.sub, audience: claims.aud }),
     ...(claims?.jti !== undefined && { jti: claims.jti }),
-    ...(judgement.granted && describeMatch(judgement.match)),
+    ...(judgement.granted && {
+      binding_id: judgement.match.binding.id,
+      binding_version: judgement.match.binding.version,
+    }),
+    ...describeAudited(outcomes),
     ...(jti !== undefined && { robot_token_jti: jti }),
     ...(!result.granted && { reason: result.refusal as unknown as JsonObject }),
-    token_verified: judgement.granted || judgement.verified === true,
+    token_verified: outcomes !== undefined,
     token_sha256: await sha256(request.token),
     duration_ms: deps.clock.now() - startedAt,
   };
@@ -219,12 +231,9 @@ async function recordExchange(
   });
 }
 
-function describeMatch({ binding, auditedBindings }: Match): JsonObject {
-  return {
-    binding_id: binding.id,
-    binding_version: binding.version,
-    ...(auditedBindings.length > 0 && {
-      audited_bindings: auditedBindings.map((one) => ({ id: one.binding.id, matched: one.matched })),
-    }),
-  };
+/** What the bindings in audit mode would have decided. */
+function describeAudited(outcomes: Outcomes = []): JsonObject {
+  const audited = outcomes.filter(({ binding }) => binding.mode === "audit");
+  if (audited.length === 0) return {};
+  return { audited_bindings: audited.map(({ binding, matched }) => ({ id: binding.id, matched })) };
 }

@@ -1,0 +1,147 @@
+import { drizzle } from "drizzle-orm/postgres-js";
+import postgres from "postgres";
+import { uuidv7 } from "uuidv7";
+import { createApp } from "../app.ts";
+import { type Config, ConfigError, readConfig } from "../config.ts";
+import type { Secret } from "../domain/secret.ts";
+import type { Environment } from "../environment.ts";
+import { createIssuerKeys, type IssuerMemory } from "../oidc/issuers.ts";
+import type { Clock, Log, Random } from "../platform.ts";
+import { maintain } from "../services/bootstrap.ts";
+import { createKeys, type KeyMemory } from "../services/keys.ts";
+import { type Db, drizzleOptions } from "../store/db.ts";
+import { createSealer, type Sealer } from "../tokens/sealing.ts";
+import { createLog, warnOfRisks } from "./log.ts";
+
+/** What `wrangler.toml` binds: Hyperdrive, and the configuration by the names of its variables. */
+interface Bindings {
+  readonly HYPERDRIVE: { readonly connectionString: string };
+  readonly [variable: string]: unknown;
+}
+
+/** The part of the platform's `ExecutionContext` that is used. */
+interface Execution {
+  waitUntil(work: Promise<unknown>): void;
+}
+
+/**
+ * What an isolate keeps from one request to the next: values alone. A connection, a fetch, or a promise
+ * that waits for one belongs to the request that made it, and is of no use to another.
+ */
+interface Isolate {
+  readonly config: Config;
+  readonly databaseUrl: Secret;
+  readonly log: Log;
+  readonly sealer: Sealer;
+  readonly keys: KeyMemory;
+  readonly issuers: IssuerMemory;
+}
+
+let isolate: Isolate | undefined;
+
+const clock: Clock = { now: () => Date.now() };
+const random: Random = { uuid: uuidv7 };
+// biome-ignore lint/suspicious/noConsole: it is the platform's log
+const writeLine = (line: string) => console.log(line);
+const CONNECT_SECONDS = 10;
+
+/**
+ * Berth on Cloudflare Workers. The database is prepared from Node: by a start of `berth serve` on it, at
+ * first and after each update.
+ */
+export default {
+  async fetch(request: Request, bindings: Bindings, execution: Execution): Promise<Response> {
+    try {
+      isolate ??= await openIsolate(bindings);
+    } catch (error) {
+      return answerMisconfigured(error);
+    }
+    const { config, log } = isolate;
+    const { db, close } = openDatabase(isolate);
+    try {
+      const app = createApp({
+        config,
+        db,
+        clock,
+        random,
+        log,
+        keys: createKeys({ db, sealer: isolate.sealer, clock }, isolate.keys),
+        issuerKeys: createIssuerKeys(
+          { fetch: fetchFromIssuer, policy: { allowInsecure: config.allowInsecureIssuers }, now: clock.now },
+          isolate.issuers,
+        ),
+        peerAddress: (c) => c.req.header("cf-connecting-ip"),
+      });
+      return await app.fetch(request);
+    } finally {
+      execution.waitUntil(close());
+    }
+  },
+
+  async scheduled(_event: unknown, bindings: Bindings, execution: Execution): Promise<void> {
+    isolate ??= await openIsolate(bindings);
+    const { db, close } = openDatabase(isolate);
+    try {
+      await maintain(db, { sealer: isolate.sealer, clock, random });
+    } catch (error) {
+      isolate.log.error("maintenance failed", { error });
+      throw error;
+    } finally {
+      execution.waitUntil(close());
+    }
+  },
+};
+
+/** @throws {ConfigError} */
+async function openIsolate(bindings: Bindings): Promise<Isolate> {
+  const config = readConfig(readEnvironment(bindings), () => {
+    throw new Error("there are no files here");
+  });
+  const { databaseUrl, secretKeys } = config;
+  const problems = [
+    ...(bindings.PUBLIC_URL ? [] : ["PUBLIC_URL is required: set it in wrangler.toml"]),
+    ...(secretKeys
+      ? []
+      : ["BERTH_SECRET_KEY is required, the same as on Node: npx wrangler secret put BERTH_SECRET_KEY"]),
+  ];
+  if (!databaseUrl || !secretKeys || problems.length > 0) throw new ConfigError(problems);
+  const log = createLog(config.logLevel, writeLine);
+  warnOfRisks(config, log);
+  return { config, databaseUrl, log, sealer: await createSealer(secretKeys), keys: {}, issuers: new Map() };
+}
+
+/** Variables may be booleans and numbers in `wrangler.toml`. */
+function readEnvironment({ HYPERDRIVE, ...variables }: Bindings): Environment {
+  const texts = Object.entries(variables).map(([name, value]) => [name, String(value)]);
+  return { ...Object.fromEntries(texts), DATABASE_URL: HYPERDRIVE.connectionString };
+}
+
+function answerMisconfigured(error: unknown): Response {
+  const problems = error instanceof ConfigError ? error.problems : undefined;
+  createLog("error", writeLine).error("Berth cannot start", problems ? { problems } : { error });
+  const body = { error: "temporarily_unavailable", message: "The service is not set up yet. Its log says why." };
+  return Response.json(body, { status: 503, headers: { "Retry-After": "60" } });
+}
+
+/**
+ * A client for one request, which connects at its first query. One connection will do, as it does with the
+ * embedded database; the pool is Hyperdrive's.
+ */
+function openDatabase({ databaseUrl }: Isolate): { db: Db; close(): Promise<void> } {
+  const sql = postgres(databaseUrl.reveal(), {
+    max: 1,
+    connect_timeout: CONNECT_SECONDS,
+    // It would be one more query on every connection; drizzle reads and writes arrays by itself.
+    fetch_types: false,
+    onnotice: () => {},
+  });
+  return { db: drizzle(sql, drizzleOptions) as unknown as Db, close: () => sql.end({ timeout: 5 }) };
+}
+
+/**
+ * The platform resolves names by itself and lets nobody pin the address. What is vetted here is the URL, a
+ * literal address included; that a name leads to nothing private is left to the platform's network.
+ */
+function fetchFromIssuer(url: string, init: RequestInit): Promise<Response> {
+  return fetch(url, init);
+}
