@@ -3,8 +3,6 @@ import postgres from "postgres";
 import { uuidv7 } from "uuidv7";
 import { createApp } from "../app.ts";
 import { type Config, ConfigError, readConfig } from "../config.ts";
-import type { Secret } from "../domain/secret.ts";
-import type { Environment } from "../environment.ts";
 import { createIssuerKeys, type IssuerMemory } from "../oidc/issuers.ts";
 import type { Clock, Log, Random } from "../platform.ts";
 import { maintain } from "../services/bootstrap.ts";
@@ -30,7 +28,6 @@ interface Execution {
  */
 interface Isolate {
   readonly config: Config;
-  readonly databaseUrl: Secret;
   readonly log: Log;
   readonly sealer: Sealer;
   readonly keys: KeyMemory;
@@ -44,6 +41,7 @@ const random: Random = { uuid: uuidv7 };
 // biome-ignore lint/suspicious/noConsole: it is the platform's log
 const writeLine = (line: string) => console.log(line);
 const CONNECT_SECONDS = 10;
+const REQUIRED = ["HYPERDRIVE", "PUBLIC_URL", "BERTH_SECRET_KEY"];
 
 /**
  * Berth on Cloudflare Workers. The database is prepared from Node: by a start of `berth serve` on it, at
@@ -57,7 +55,7 @@ export default {
       return answerMisconfigured(error);
     }
     const { config, log } = isolate;
-    const { db, close } = openDatabase(isolate);
+    const { db, close } = openDatabase(bindings);
     try {
       const app = createApp({
         config,
@@ -80,7 +78,7 @@ export default {
 
   async scheduled(_event: unknown, bindings: Bindings, execution: Execution): Promise<void> {
     isolate ??= await openIsolate(bindings);
-    const { db, close } = openDatabase(isolate);
+    const { db, close } = openDatabase(bindings);
     try {
       await maintain(db, { sealer: isolate.sealer, clock, random });
     } catch (error) {
@@ -94,26 +92,31 @@ export default {
 
 /** @throws {ConfigError} */
 async function openIsolate(bindings: Bindings): Promise<Isolate> {
-  const config = readConfig(readEnvironment(bindings), () => {
-    throw new Error("there are no files here");
-  });
-  const { databaseUrl, secretKeys } = config;
-  const problems = [
-    ...(bindings.PUBLIC_URL ? [] : ["PUBLIC_URL is required: set it in wrangler.toml"]),
-    ...(secretKeys
-      ? []
-      : ["BERTH_SECRET_KEY is required, the same as on Node: npx wrangler secret put BERTH_SECRET_KEY"]),
-  ];
-  if (!databaseUrl || !secretKeys || problems.length > 0) throw new ConfigError(problems);
+  const config = readBindings(bindings);
   const log = createLog(config.logLevel, writeLine);
   warnOfRisks(config, log);
-  return { config, databaseUrl, log, sealer: await createSealer(secretKeys), keys: {}, issuers: new Map() };
+  return { config, log, sealer: await createSealer(config.secretKeys ?? []), keys: {}, issuers: new Map() };
 }
 
-/** Variables may be booleans and numbers in `wrangler.toml`. */
-function readEnvironment({ HYPERDRIVE, ...variables }: Bindings): Environment {
-  const texts = Object.entries(variables).map(([name, value]) => [name, String(value)]);
-  return { ...Object.fromEntries(texts), DATABASE_URL: HYPERDRIVE.connectionString };
+/** @throws {ConfigError} */
+function readBindings(bindings: Bindings): Config {
+  const { HYPERDRIVE, ...variables } = bindings;
+  // In `wrangler.toml` they may be booleans and numbers.
+  const texts = Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, String(value)]));
+  const environment = { ...texts, DATABASE_URL: HYPERDRIVE?.connectionString };
+  const problems = REQUIRED.filter((name) => !bindings[name]).map(
+    (name) => `${name} is required: wrangler.toml says where it comes from`,
+  );
+  try {
+    const config = readConfig(environment, () => {
+      throw new Error("there are no files here");
+    });
+    if (problems.length === 0) return config;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    problems.push(...error.problems);
+  }
+  throw new ConfigError(problems);
 }
 
 function answerMisconfigured(error: unknown): Response {
@@ -127,8 +130,8 @@ function answerMisconfigured(error: unknown): Response {
  * A client for one request, which connects at its first query. One connection will do, as it does with the
  * embedded database; the pool is Hyperdrive's.
  */
-function openDatabase({ databaseUrl }: Isolate): { db: Db; close(): Promise<void> } {
-  const sql = postgres(databaseUrl.reveal(), {
+function openDatabase({ HYPERDRIVE }: Bindings): { db: Db; close(): Promise<void> } {
+  const sql = postgres(HYPERDRIVE.connectionString, {
     max: 1,
     connect_timeout: CONNECT_SECONDS,
     // It would be one more query on every connection; drizzle reads and writes arrays by itself.
