@@ -17,7 +17,7 @@ export type App = OpenAPIHono<AppEnv>;
 /** The whole service over HTTP. A path means the same with and without a final slash. */
 export function createApp(deps: Deps): App {
   const app = new OpenAPIHono<AppEnv>({ strict: false });
-  app.use(identifyRequest(deps), logRequest(deps), refuseNul);
+  app.use(identifyRequest(deps), logRequest(deps), closeAfterUnreadBody, refuseNul);
   app.route("/", healthRoutes(deps));
   app.route("/.well-known", wellKnownRoutes(deps));
   app.route("/oauth2", exchangeRoutes(deps));
@@ -37,6 +37,13 @@ function identifyRequest({ random, config, peerAddress }: Deps): MiddlewareHandl
     await next();
   };
 }
+
+/** What is left of a body that nobody read would be taken for the next request: the connection ends instead. */
+const closeAfterUnreadBody: MiddlewareHandler<AppEnv> = async (c, next) => {
+  await next();
+  const hasBody = c.req.header("transfer-encoding") !== undefined || Number(c.req.header("content-length") ?? 0) > 0;
+  if (hasBody && (c.res.status === 413 || !c.req.raw.bodyUsed)) c.header("Connection", "close");
+};
 
 /** No name has a NUL in it, and the database takes none. */
 const refuseNul: MiddlewareHandler<AppEnv> = async (c, next) => {

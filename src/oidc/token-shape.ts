@@ -112,7 +112,12 @@ function parseJson(bytes: Uint8Array, part: TokenPart): JsonObject {
 function readHeader(header: JsonObject): { alg: string; kid: string } {
   const { alg, kid, typ } = header;
   if (typeof alg !== "string" || !signatureAlgorithms.some((one) => one === alg)) {
-    refuse({ code: "alg_not_allowed", by: "format", alg: printable(String(alg), 32), allowed: signatureAlgorithms });
+    refuse({
+      code: "alg_not_allowed",
+      by: "format",
+      alg: typeof alg === "string" ? printable(alg, 32) : "",
+      allowed: signatureAlgorithms,
+    });
   }
   for (const parameter of FORBIDDEN_PARAMETERS) {
     if (parameter in header) refuse({ code: "header_not_allowed", parameter, detail: "it must not be there" });
