@@ -1,6 +1,7 @@
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { createTestHarness } from "wrangler";
@@ -84,7 +85,15 @@ export async function startWorker({ bundle, databaseUrl, vars, secrets }: TestWo
   const harness = createTestHarness({
     workers: [{ configPath, prebuiltWorkerDir: bundle.directory, vars: { ...vars }, secrets: { ...secrets } }],
   });
-  const { url } = await harness.listen();
+  const release = guardRuntime();
+  const stop = async () => {
+    await harness.close();
+    release();
+  };
+  const { url } = await harness.listen().catch(async (error) => {
+    await stop();
+    throw error;
+  });
   return {
     url: url.origin,
     // The runtime tells of connections that fail at another level.
@@ -93,6 +102,29 @@ export async function startWorker({ bundle, databaseUrl, vars, secrets }: TestWo
       const { outcome } = await harness.getWorker().scheduled({ cron: "0 * * * *" });
       if (outcome !== "ok") throw new Error(`the scheduled work ended with ${outcome}`);
     },
-    stop: () => harness.close(),
+    stop,
+  };
+}
+
+/**
+ * Ends the runtimes started from here with this process, even if it is killed: each has a guard, whose input
+ * ends then.
+ *
+ * @returns a function that lets the guards go
+ */
+function guardRuntime(): () => void {
+  const guards: ChildProcess[] = [];
+  const note = (message: unknown) => {
+    const child = (message as { process: ChildProcess }).process;
+    child.once("spawn", () => {
+      if (basename(child.spawnfile) !== "workerd") return;
+      const args = ["-c", 'read _; kill -KILL "$1"', "guard", String(child.pid)];
+      guards.push(spawn("sh", args, { stdio: ["pipe", "ignore", "ignore"], detached: true }));
+    });
+  };
+  subscribe("child_process", note);
+  return () => {
+    unsubscribe("child_process", note);
+    for (const guard of guards) guard.kill("SIGKILL");
   };
 }
