@@ -73,10 +73,14 @@ export async function changeOrganization(
   change: OrganizationChange,
 ): Promise<Organization> {
   return deps.db.transaction(async (tx) => {
-    const organization = await getOrganization({ db: tx }, actor, name);
+    const organization = { ...(await getOrganization({ db: tx }, actor, name)), ...change };
+    if (organization.audiences?.length === 0 && !organization.clients?.length) {
+      const message = "may be empty only where clients names at least one client: a token must be meant for someone";
+      refuseProblems([{ path: ["audiences"], message }]);
+    }
     await updateOrganization(tx, organization.id, change);
     await record(deps, tx, actor, "org_change", name, { changed: Object.keys(change) });
-    return { ...organization, ...change };
+    return organization;
   });
 }
 

@@ -75,6 +75,14 @@ describe("a data directory", () => {
     expect(await third.end("SIGTERM")).toBe(0);
   });
 
+  it("is told of when it cannot be made", async () => {
+    for (const dataDir of ["/proc/nope/data", "/dev/null"]) {
+      const berth = launchBerth({ DATA_DIR: dataDir, PORT: String(await freePort()) });
+      expect(await berth.ended).toBe(1);
+      expect(berth.stderr()).toContain(`DATA_DIR ${dataDir} cannot be made or used`);
+    }
+  });
+
   it("opens only with the key that sealed it", async () => {
     const dataDir = join(directory, "sealed");
     const environment = {

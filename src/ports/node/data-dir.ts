@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, open, readFile, rename } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, open, readFile, rename, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { Secret } from "../../domain/secret.ts";
 
 export const adminTokenFile = "admin-token";
@@ -25,7 +25,9 @@ export interface DataDirLock {
  * @throws {DataDirError}
  */
 export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeDirectory(dataDir).catch((cause) => {
+    throw new DataDirError(`DATA_DIR ${dataDir} cannot be made or used (${cause.code ?? cause.message}).`, { cause });
+  });
   const { DatabaseSync } = await import("node:sqlite").catch((cause) => {
     throw new DataDirError(
       `The embedded database needs Node.js 22.13 or newer, and this is ${process.version}. Use a newer one, or set DATABASE_URL.`,
@@ -44,6 +46,19 @@ export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
     );
   }
   return { release: () => lock.close() };
+}
+
+/** Step by step: on some file systems, Node's own recursive way never ends. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
+    if (code !== "ENOENT" || dirname(path) === path) throw error;
+    await makeDirectory(dirname(path));
+    await mkdir(path, { mode: 0o700 });
+  }
 }
 
 export interface KeptSecret {
