@@ -72,7 +72,7 @@ describe("a list", () => {
   });
 
   it.each<[string, FederationEntry[]]>([
-    ["Quay's keys alone", [P, Q, P]],
+    ["Quay's keys alone", [P, Q, { ...P }]],
     ["more keys", [more(P), Q, more(P)]],
     [
       "conditions in another order",
