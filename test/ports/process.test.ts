@@ -213,6 +213,20 @@ describeWith(["openssl"], "TLS", () => {
 
 describe("SIGTERM", () => {
   let berth: BerthProcess;
+
+  it("is heard while the service starts", async () => {
+    berth = launchBerth({ PORT: String(await freePort()), DATA_DIR: join(directory, "early") });
+    await expect
+      .poll(() =>
+        stat(join(directory, "early", "lock")).then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true);
+    expect(await berth.end("SIGTERM")).toBe(0);
+  });
+
   it("lets a request under way end before the process does", async () => {
     const port = await freePort();
     const token = "an-admin-token-for-the-drain";

@@ -34,13 +34,11 @@ program
 await program.parseAsync();
 
 async function serve(): Promise<void> {
+  const starting = startServer({ environment: process.env, write: (line) => process.stdout.write(`${line}\n`) });
+  stopOnSignal(starting);
   try {
-    const server = await startServer({
-      environment: process.env,
-      write: (line) => process.stdout.write(`${line}\n`),
-    });
+    const server = await starting;
     if (server.newAdminTokenPath) greet(server, server.newAdminTokenPath);
-    stopOnSignal(server);
   } catch (error) {
     process.stderr.write(`Berth cannot start.\n${explain(error)}\n`);
     process.exitCode = 1;
@@ -62,15 +60,16 @@ README.md goes on from there.
 `);
 }
 
-function stopOnSignal(server: RunningServer): void {
-  const stop = () => {
-    server.close().then(
-      () => process.exit(0),
-      (error) => {
-        process.stderr.write(`${explain(error)}\n`);
-        process.exit(1);
-      },
-    );
+/** A signal that comes while the service starts is heard, too: it stops as soon as it can. */
+function stopOnSignal(starting: Promise<RunningServer>): void {
+  const stop = async () => {
+    try {
+      await (await starting).close();
+      process.exit(0);
+    } catch (error) {
+      process.stderr.write(`${explain(error)}\n`);
+      process.exit(1);
+    }
   };
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
