@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { Agent, request } from "node:https";
 import { tmpdir } from "node:os";
@@ -215,15 +216,9 @@ describe("SIGTERM", () => {
   let berth: BerthProcess;
 
   it("is heard while the service starts", async () => {
+    const lock = join(directory, "early", "lock");
     berth = launchBerth({ PORT: String(await freePort()), DATA_DIR: join(directory, "early") });
-    await expect
-      .poll(() =>
-        stat(join(directory, "early", "lock")).then(
-          () => true,
-          () => false,
-        ),
-      )
-      .toBe(true);
+    await expect.poll(() => existsSync(lock), { timeout: 20_000, interval: 10 }).toBe(true);
     expect(await berth.end("SIGTERM")).toBe(0);
   });
 
