@@ -77,6 +77,10 @@ describe("strict JSON", () => {
     expect(plain(parse('{"a":{"a":1},"b":[{"a":2}]}'))).toEqual({ a: { a: 1 }, b: [{ a: 2 }] });
   });
 
+  it("names a byte order mark, which nobody sees", () => {
+    expect(() => parse('\ufeff{}')).toThrow(/byte order mark/);
+  });
+
   it("refuses a number that overflows, whatever its sign", () => {
     expect(() => parse('{"exp":1e400}')).toThrow(/too large/);
     expect(() => parse('{"exp":-1e400}')).toThrow(/too large/);
