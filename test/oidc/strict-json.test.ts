@@ -78,7 +78,7 @@ describe("strict JSON", () => {
   });
 
   it("names a byte order mark, which nobody sees", () => {
-    expect(() => parse('\ufeff{}')).toThrow(/byte order mark/);
+    expect(() => parse("\ufeff{}")).toThrow(/byte order mark/);
   });
 
   it("refuses a number that overflows, whatever its sign", () => {

@@ -79,7 +79,10 @@ describe("the algorithm", () => {
       ["EdDSA", "ES256"],
       ["RS256", "EdDSA"],
     ] as const) {
-      expect(await judge(await signed(alg), pairOf(other).jwk)).toMatchObject({ code: "key_unusable" });
+      expect(await judge(await signed(alg), pairOf(other).jwk)).toMatchObject({
+        code: "key_unusable",
+        detail: `it is no key for ${alg}`,
+      });
     }
   });
 
