@@ -1,6 +1,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
+import { routePath } from "hono/route";
 import type { Deps } from "./deps.ts";
 import { managementApi, tellManagement } from "./http/api/api.ts";
 import { clientAddress } from "./http/client-address.ts";
@@ -51,7 +52,7 @@ const refuseNul: MiddlewareHandler<AppEnv> = async (c, next) => {
   return next();
 };
 
-/** One line for each request, without its query: a client may have put anything there. */
+/** One line for each request: its route, not its URL, where a client may have put anything. */
 function logRequest({ log, clock }: Deps): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const startedAt = clock.now();
@@ -59,7 +60,7 @@ function logRequest({ log, clock }: Deps): MiddlewareHandler<AppEnv> {
     log.info("request", {
       request_id: c.get("requestId"),
       method: c.req.method,
-      path: c.req.path,
+      route: routePath(c, -1),
       status: c.res.status,
       duration_ms: clock.now() - startedAt,
       client_address: c.get("clientAddress"),
@@ -72,6 +73,7 @@ function answerError({ log }: Deps, error: Error, c: Context<AppEnv>): Response 
   if (error instanceof HTTPException && error.status < 500) {
     return answerFailure(c, "invalid", error.status === 400 ? "The body is not valid JSON." : error.message);
   }
+  if (isGone(error)) return answerFailure(c, "invalid", "The request ended before its body did.");
   if (isUnavailable(error)) {
     log.error("the database is not available", { request_id: c.get("requestId"), error });
     c.header("Retry-After", "1");
@@ -87,6 +89,11 @@ function answerError({ log }: Deps, error: Error, c: Context<AppEnv>): Response 
   }
   log.error("request failed", { request_id: c.get("requestId"), error });
   return answerFailure(c, "internal", "Something went wrong here. The log has it under this request_id.");
+}
+
+/** Node's error for a client that hung up; it has the code of a lost database connection too. */
+function isGone(error: Error): boolean {
+  return error.message === "aborted" && "code" in error && error.code === "ECONNRESET";
 }
 
 const FAILURES = {

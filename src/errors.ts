@@ -46,7 +46,9 @@ export function tellCaller(refusal: Refusal): Telling {
         error: "invalid_client",
       };
     case "token_too_large":
-      return refused(`The token's ${refusal.part} has ${refusal.bytes} bytes; ${refusal.limit} are allowed.`);
+      return refused(
+        `The token${refusal.part === "header" ? "'s header" : ""} has ${refusal.bytes} bytes; ${refusal.limit} are allowed.`,
+      );
     case "token_malformed":
       return refused(`The token cannot be read: ${refusal.detail}.`);
     case "token_json_invalid":

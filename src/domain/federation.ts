@@ -6,6 +6,8 @@ export interface FederationEntry {
   readonly subject: string;
   /** Names the stored binding that the entry replaces. */
   readonly id?: string;
+  /** Must be that of the issuer, where it is given. */
+  readonly issuerId?: string;
   /** `undefined`: the entry has Quay's keys alone, and leaves what is stored for its pair as it is. */
   readonly terms?: BindingTerms;
   readonly description?: string | null;
@@ -21,7 +23,7 @@ export type PlannedBinding =
   | {
       readonly action: "replace";
       readonly stored: StoredBinding;
-      readonly entry: Required<FederationEntry>;
+      readonly entry: FederationEntry & Required<Pick<FederationEntry, "terms" | "description">>;
       /** Whether anything changes that decides: it makes a new version, which ends what was minted before. */
       readonly decides: boolean;
     }
@@ -79,7 +81,9 @@ function findClash(entries: readonly FederationEntry[]): { conflict: FederationC
     const text = JSON.stringify([issuer, subject, id, terms && canonicalTerms(terms), description]);
     if (seen.has(text)) return { conflict: "repeated", index };
     seen.add(text);
-    const changed = entries.some((other) => other !== entry && other.id === undefined && isOfPair(other, entry));
+    const changed = entries.some(
+      (other) => other.terms !== undefined && other.id === undefined && isOfPair(other, entry),
+    );
     if (!terms && changed) return { conflict: "contradictory", index };
   }
   return undefined;
@@ -122,5 +126,5 @@ function planReplacement(stored: StoredBinding, entry: FederationEntry, terms: B
   const description = entry.description ?? null;
   const decides = !sameTerms(stored, terms);
   if (!decides && stored.description === description) return { action: "keep", stored };
-  return { action: "replace", stored, entry: { ...entry, id: stored.id, terms, description }, decides };
+  return { action: "replace", stored, entry: { ...entry, terms, description }, decides };
 }

@@ -47,6 +47,7 @@ async function exchangeByBasic(deps: Deps, c: Context<AppEnv>): Promise<Response
   if (credential.kind === "unreadable") {
     return tell(c, tellCaller({ code: "credential_unreadable", detail: credential.detail }));
   }
+  if (credential.password === "") return tell(c, tellCaller({ code: "credential_missing" }));
   const robot = parseRobotName(credential.username);
   if (!robot) {
     return tell(c, tellCaller({ code: "credential_unreadable", detail: "the user name must be organization+robot" }));

@@ -10,7 +10,8 @@ export function answerMethods(
   for (const [path, methods] of Object.entries(paths)) {
     routes.all(path, (c) => {
       const response = refuse(c, `${c.req.method} is not for this path: use ${methods.join(" or ")}.`);
-      response.headers.set("Allow", methods.join(", "));
+      const allowed = methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+      response.headers.set("Allow", allowed.join(", "));
       return response;
     });
   }

@@ -44,7 +44,11 @@ async function issueByQuery(deps: Deps, c: Context<AppEnv>): Promise<Response> {
 /** @see https://distribution.github.io/distribution/spec/auth/oauth/ */
 async function issueByForm(deps: Deps, c: Context<AppEnv>): Promise<Response> {
   const hasForm = /^application\/x-www-form-urlencoded *(;|$)/i.test(c.req.header("content-type") ?? "");
-  const form = new URLSearchParams(hasForm ? await c.req.text() : "");
+  const body = await c.req.text();
+  if (body !== "" && !hasForm) {
+    return tellRegistry(c, 400, "UNSUPPORTED", "Send the parameters as application/x-www-form-urlencoded.");
+  }
+  const form = new URLSearchParams(body);
   const login = form.has("grant_type") ? readFormLogin(form) : readBasicLogin(c);
   return issueToken(deps, c, login, form.size > 0 ? form : new URL(c.req.url).searchParams);
 }

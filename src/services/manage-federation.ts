@@ -57,6 +57,7 @@ export async function putFederation(
       await applyPlanned(deps, tx, robot.id, planned, position);
     }
     const after = await listBindings(tx, robot.id);
+    refuseProblems(issuerIdProblems(entries, after));
     await recordChange(deps, tx, actor, "create_robot_federation", name, {
       bindings: after.map(({ id, version, issuer, subject }) => ({ id, version, issuer, subject })),
       removed: plan.removed.map(({ id }) => id),
@@ -100,6 +101,15 @@ function entryProblems({ config }: ManageDeps, entry: FederationEntry, index: nu
     path: [index, ...path],
     message,
   }));
+}
+
+/** An entry may name its issuer by id too: as it was read, so it must be sent. */
+function issuerIdProblems(entries: readonly FederationEntry[], stored: readonly BindingRecord[]): Problem[] {
+  return entries.flatMap(({ issuer, issuerId }, index) =>
+    issuerId === undefined || stored.some((one) => one.issuer === issuer && one.issuerId === issuerId)
+      ? []
+      : [{ path: [index, "issuer_id"], message: `is not the id of the issuer ${issuer}` }],
+  );
 }
 
 function conflictError(conflict: FederationConflict, index: number): ManagementError {

@@ -1,5 +1,6 @@
-import { errors, jwtVerify, SignJWT } from "jose";
+import { base64url, errors, jwtVerify, SignJWT } from "jose";
 import { formatRobotName, parseRobotName, type RobotName } from "../domain/names.ts";
+import { limits } from "../limits.ts";
 import { type SigningKey, signatureAlgorithm } from "./signing-key.ts";
 
 const TYPE = "berth-robot+jwt";
@@ -25,19 +26,22 @@ export async function mintRobotToken(
   { publicUrl }: RobotTokenParties,
   key: SigningKey,
 ): Promise<string> {
-  return new SignJWT({
-    binding: { id: token.bindingId, version: token.bindingVersion },
-    ...(token.scope !== undefined && { scope: token.scope }),
-  })
-    .setProtectedHeader({ alg: signatureAlgorithm, typ: TYPE, kid: key.kid })
-    .setIssuer(publicUrl)
-    .setSubject(formatRobotName(token.robot))
-    .setAudience(robotTokenAudience(publicUrl))
-    .setIssuedAt(token.iat)
-    .setNotBefore(token.iat)
-    .setExpirationTime(token.exp)
-    .setJti(token.jti)
-    .sign(key.privateKey);
+  return (
+    new SignJWT({
+      binding: { id: token.bindingId, version: token.bindingVersion },
+      ...(token.scope !== undefined && { scope: token.scope }),
+    })
+      .setProtectedHeader({ alg: signatureAlgorithm, typ: TYPE, kid: key.kid })
+      .setIssuer(publicUrl)
+      .setSubject(formatRobotName(token.robot))
+      .setAudience(robotTokenAudience(publicUrl))
+      .setIssuedAt(token.iat)
+      // Other instances may be a little behind.
+      .setNotBefore(token.iat - limits.token.leewaySeconds)
+      .setExpirationTime(token.exp)
+      .setJti(token.jti)
+      .sign(key.privateKey)
+  );
 }
 
 export type RobotTokenResult =
@@ -56,6 +60,7 @@ export async function verifyRobotToken(
   now: number,
 ): Promise<RobotTokenResult> {
   try {
+    if (!compact.split(".").every(isCanonical)) return { ok: false, reason: "invalid" };
     const { payload } = await jwtVerify<Payload>(compact, ({ kid }) => keyOf(keys, kid), {
       algorithms: [signatureAlgorithm],
       typ: TYPE,
@@ -90,6 +95,11 @@ interface Payload {
   readonly scope?: string;
   readonly jti: string;
   readonly exp: number;
+}
+
+/** Whether a part is written in the one way that its bytes are: no token goes by two names. */
+function isCanonical(part: string): boolean {
+  return /^[A-Za-z0-9_-]+$/.test(part) && part.length % 4 !== 1 && base64url.encode(base64url.decode(part)) === part;
 }
 
 function keyOf(keys: readonly { kid: string; publicKey: CryptoKey }[], kid: string | undefined): CryptoKey {

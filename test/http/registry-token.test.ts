@@ -157,7 +157,7 @@ describe("the registry token endpoint", () => {
     for (const method of ["PUT", "DELETE", "PATCH"]) {
       const answer = await call(`${berth.url}/v2/auth`, { method });
       expectError(answer, 405, "UNSUPPORTED");
-      expect(answer.headers.get("allow")).toBe("GET, POST");
+      expect(answer.headers.get("allow")).toBe("GET, HEAD, POST");
     }
   });
 

@@ -11,12 +11,15 @@ const operand = z.string().max(limits.binding.text);
 const scalar = z.union([operand, z.number(), z.boolean()]);
 
 const condition = z
-  .union([
-    z.strictObject({ equals: scalar }),
-    z.strictObject({ in: z.array(scalar).max(limits.binding.claimValues) }),
-    z.strictObject({ prefix: operand }),
-    z.strictObject({ contains: scalar }),
-  ])
+  .union(
+    [
+      z.strictObject({ equals: scalar }),
+      z.strictObject({ in: z.array(scalar).max(limits.binding.claimValues) }),
+      z.strictObject({ prefix: operand }),
+      z.strictObject({ contains: scalar }),
+    ],
+    { error: "must have exactly one of equals, in, prefix and contains, with a text, a number or true or false" },
+  )
   .openapi("Condition");
 
 const names = (max: number) => z.array(operand.min(1)).max(max).nullable();
@@ -123,6 +126,7 @@ function toEntry({ issuer, subject, isExpanded: _, ...rest }: z.infer<typeof ent
     issuer,
     subject,
     ...(rest.id !== undefined && { id: rest.id }),
+    ...(rest.issuer_id !== undefined && { issuerId: rest.issuer_id }),
     terms: {
       issuer,
       subject,

@@ -8,17 +8,23 @@ import { robotParam } from "./schemas.ts";
 const registry = z.string().max(255).optional().openapi({ description: "Its `service`; absent: the default registry" });
 
 const grant = z
-  .union([
-    z.strictObject({
-      registry,
-      repository: z
-        .string()
-        .max(limits.repositoryName + 2)
-        .openapi({ example: "acme/*" }),
-      actions: z.array(z.enum(repositoryActions)).min(1).max(16),
-    }),
-    z.strictObject({ registry, catalog: z.literal(true) }),
-  ])
+  .union(
+    [
+      z.strictObject({
+        registry,
+        repository: z
+          .string()
+          .max(limits.repositoryName + 2)
+          .openapi({ example: "acme/*" }),
+        actions: z.array(z.enum(repositoryActions)).min(1).max(16),
+      }),
+      z.strictObject({ registry, catalog: z.literal(true) }),
+    ],
+    {
+      error:
+        'must be {"repository": "…", "actions": ["pull", "push", "delete"]} or {"catalog": true}, each with a "registry" or none',
+    },
+  )
   .openapi("Grant");
 
 const grants = z.array(grant).max(limits.grantsPerRobot);

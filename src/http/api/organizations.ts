@@ -23,6 +23,13 @@ const settings = z.object({
   }),
 });
 
+/** Settings that are promised: to take one and do nothing would be worse than to refuse it. */
+const unsupported = z.undefined({ error: "is not supported by this version" }).optional();
+const changes = settings
+  .partial()
+  .extend({ robot_tokens: unsupported, anonymous_pull: unsupported, repository_prefixes: unsupported })
+  .openapi({ type: "object" });
+
 const organization = settings.extend({ name: z.string(), created: z.iso.datetime() }).openapi("Organization");
 
 const created = createRoute({
@@ -57,7 +64,7 @@ const changed = (method: "patch" | "put") =>
     method,
     path: "/organization/{org}",
     summary: "Change the settings that are given",
-    request: { params: organizationParam, body: body(settings.partial()) },
+    request: { params: organizationParam, body: body(changes) },
     responses: { 200: json(organization, "The organization"), ...refusals },
   });
 
