@@ -58,7 +58,6 @@ describe("a credential that cannot be read", () => {
 
 describe("a token that is none", () => {
   it.each<[string, string, string]>([
-    ["is empty", "", "token_malformed"],
     ["is a password", "hunter2", "token_malformed"],
     ["has other parts than three", "a.b", "token_malformed"],
     ["has padding", "e30=.e30=.c2ln", "token_malformed"],

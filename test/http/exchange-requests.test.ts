@@ -125,8 +125,8 @@ describe("a binding in audit mode", () => {
 
 describe("what is no exchange", () => {
   it.each([
-    ["PUT", "/oauth2/federation/robot/token", "GET, POST"],
-    ["DELETE", "/oauth2/federation/robot/token", "GET, POST"],
+    ["PUT", "/oauth2/federation/robot/token", "GET, HEAD, POST"],
+    ["DELETE", "/oauth2/federation/robot/token", "GET, HEAD, POST"],
     ["GET", "/oauth2/token", "POST"],
     ["PATCH", "/oauth2/token", "POST"],
   ])("%s %s is 405, and says what would do", async (method, path, allow) => {

@@ -115,7 +115,7 @@ describe("POST at the registry token endpoint", () => {
 
   it("in JSON is answered in JSON", async () => {
     const answer = await post(JSON.stringify(password()), { "content-type": "application/json" });
-    expect(answer.status).toBe(401);
-    expect(answer.body.errors[0].code).toBe("UNAUTHORIZED");
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors[0].code).toBe("UNSUPPORTED");
   });
 });

@@ -32,7 +32,7 @@ describe("a robot token", () => {
       sub: "acme+ci",
       aud: "https://berth.example/v2/auth",
       iat: now,
-      nbf: now,
+      nbf: now - 30,
       exp: now + 3600,
       jti: "jti-1",
       binding: { id: "binding-1", version: 3 },
