@@ -147,12 +147,17 @@ describe("a token that its issuer signed", () => {
   });
 });
 
-describe("an organization's audiences", () => {
+describe("an organization's audiences and clients", () => {
   it("stand in for the service's where a binding names none", async () => {
     await berth.createRobot("guild+ci", { federation: [{ issuer: issuer.url, subject: "guild" }] });
-    await berth.api("PATCH", "/organization/guild", { audiences: ["guild-registry"] });
-    const answer = await berth.exchange("guild+ci", await issuer.sign(berth.url, { sub: "guild" }));
-    expectRefusal(answer, 400, "audience_mismatch");
-    expect(answer.body.message).toContain('"guild-registry"');
+    await berth.api("PATCH", "/organization/guild", { audiences: ["guild-registry"], clients: ["runner"] });
+    const foreign = await berth.exchange("guild+ci", await issuer.sign(berth.url, { sub: "guild", azp: "runner" }));
+    expectRefusal(foreign, 400, "audience_mismatch");
+    expect(foreign.body.message).toContain('"guild-registry"');
+    const stray = await berth.exchange(
+      "guild+ci",
+      await issuer.sign("guild-registry", { sub: "guild", azp: "laptop" }),
+    );
+    expectRefusal(stray, 400, "client_mismatch");
   });
 });
