@@ -1,4 +1,6 @@
+import { DrizzleQueryError } from "drizzle-orm";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { createLog } from "../../src/ports/log.ts";
 import { basic, call, startBerth, type TestBerth } from "../support/berth.ts";
 import { startIssuer, subject, type TestIssuer } from "../support/issuer.ts";
 import { askRegistryToken, exchangeByForm } from "../support/refusals.ts";
@@ -66,4 +68,14 @@ it("no credential is in the log or the audit log, however a request went", async
   expect(berth.log.length).toBeGreaterThan(100);
   const written = [...berth.log, ...records.map((record) => JSON.stringify(record))].join("\n");
   for (const one of secrets) expect(written.includes(one), one).toBe(false);
+});
+
+it("a query that failed is logged without its parameters, whatever it caused", () => {
+  const lines: string[] = [];
+  const cause = new DrizzleQueryError("select 2", ["inner-secret"], new Error("refused"));
+  const error = new DrizzleQueryError("select $1", ["outer-secret"], cause);
+  createLog("info", (line) => lines.push(line)).error("request failed", { error });
+  expect(lines.join()).toContain("select $1");
+  expect(lines.join()).toContain("refused");
+  expect(lines.join()).not.toContain("secret");
 });
