@@ -99,6 +99,9 @@ function conditionProblem(condition: Condition): string | undefined {
   const operands: readonly Scalar[] = "in" in condition ? condition.in : Object.values(condition);
   if (operands.length === 0) return "in must list at least one value";
   if (operands.includes("")) return "must not compare with an empty text";
+  if (operands.some((operand) => typeof operand === "number" && Math.abs(operand) > Number.MAX_SAFE_INTEGER)) {
+    return "must not compare with a number beyond 2^53, which stands for its neighbours too";
+  }
   return "prefix" in condition && /[\p{L}\p{N}]$/u.test(condition.prefix)
     ? "prefix must end at a delimiter, such as / or :"
     : undefined;

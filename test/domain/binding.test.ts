@@ -99,6 +99,8 @@ describe("a binding's condition on a claim", () => {
     { equals: "" },
     { in: [] },
     { in: ["push", ""] },
+    { equals: 2 ** 53 },
+    { in: [1, -(2 ** 60)] },
     { contains: "" },
     { prefix: "" },
     { prefix: "refs" },
