@@ -147,7 +147,7 @@ async function discoverKeysUrl(deps: IssuerKeysDeps, issuer: string, signal: Abo
       const { status, headers, body } = await safeFetch(deps.fetch, url, deps.policy, signal);
       return new Response(body, { status, headers: { "content-type": headers.get("content-type") ?? "" } });
     },
-    execute: deps.policy.allowInsecure ? [allowInsecureRequests] : [],
+    execute: deps.policy.allowHttp ? [allowInsecureRequests] : [],
   });
   const metadata = configuration.serverMetadata();
   // The library compares parsed URLs, which forgives an added slash or another case: that is another issuer.

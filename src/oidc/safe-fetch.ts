@@ -6,11 +6,16 @@ import { isAllowedAddress, literalAddress } from "./address-policy.ts";
  * Opens one URL at an address that the policy allows. On Node it connects to the very address that it
  * vetted, so that a name which changes its mind in between gains nothing.
  */
-export type IssuerFetch = (url: string, init: RequestInit) => Promise<Response>;
+export type IssuerFetch = (url: string, init: RequestInit, policy: FetchPolicy) => Promise<Response>;
 
+/** How far one issuer may be reached. */
 export interface FetchPolicy {
-  /** Development only: http, and addresses of one's own network. */
-  readonly allowInsecure: boolean;
+  /** Development only. */
+  readonly allowHttp: boolean;
+  /** Addresses of one's own network; link-local ones stay shut. */
+  readonly allowLocal: boolean;
+  /** PEM: certificate authorities to trust instead of the platform's own. */
+  readonly ca?: string;
 }
 
 /** A fetch that was refused or failed: the reason is fit to be told. */
@@ -38,11 +43,8 @@ export async function safeFetch(
   vetUrl(url, policy);
   const shown = printable(url);
   try {
-    const response = await fetch(url, {
-      redirect: "manual",
-      signal,
-      headers: { accept: "application/json", "accept-encoding": "identity" },
-    });
+    const headers = { accept: "application/json", "accept-encoding": "identity" };
+    const response = await fetch(url, { redirect: "manual", signal, headers }, policy);
     if (response.status >= 300 && response.status < 400) {
       response.body?.cancel().catch(() => {});
       throw new IssuerFetchError(`${shown} answers with a redirect, which is not followed`);
@@ -54,14 +56,14 @@ export async function safeFetch(
   }
 }
 
-function vetUrl(url: string, { allowInsecure }: FetchPolicy): void {
+function vetUrl(url: string, { allowHttp, allowLocal }: FetchPolicy): void {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const secure = parsed?.protocol === "https:" || (parsed?.protocol === "http:" && allowInsecure);
+  const secure = parsed?.protocol === "https:" || (parsed?.protocol === "http:" && allowHttp);
   if (!parsed || !secure || parsed.username || parsed.password) {
     throw new IssuerFetchError(`${printable(url)} is not an https URL`);
   }
   const literal = literalAddress(parsed);
-  if (literal !== undefined && !isAllowedAddress(literal, allowInsecure)) throw forbiddenAddress(url);
+  if (literal !== undefined && !isAllowedAddress(literal, allowLocal)) throw forbiddenAddress(url);
 }
 
 export function forbiddenAddress(url: string): IssuerFetchError {

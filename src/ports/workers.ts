@@ -65,7 +65,11 @@ export default {
         log,
         keys: createKeys({ db, sealer: isolate.sealer, clock }, isolate.keys),
         issuerKeys: createIssuerKeys(
-          { fetch: fetchFromIssuer, policy: { allowInsecure: config.allowInsecureIssuers }, now: clock.now },
+          {
+            fetch: fetchFromIssuer,
+            policy: { allowHttp: config.allowInsecureIssuers, allowLocal: config.allowInsecureIssuers },
+            now: clock.now,
+          },
           isolate.issuers,
         ),
         peerAddress: (c) => c.req.header("cf-connecting-ip"),

@@ -13,7 +13,7 @@ async function discover(issuer: string, document: Response | unknown, allowInsec
       if (!url.includes("/.well-known/")) return jsonResponse(keySetOf("a"));
       return document instanceof Response ? document : jsonResponse(document);
     },
-    policy: { allowInsecure },
+    policy: { allowHttp: allowInsecure, allowLocal: allowInsecure },
     now: () => 0,
   });
   const result = await keys.find(issuer, "a");
@@ -106,7 +106,7 @@ describe("discovery", () => {
     const hostile = `${host}/\u0000\ud800${"x".repeat(5000)}`;
     const keys = createIssuerKeys({
       fetch: async (url) => (url.startsWith(issuer) ? jsonResponse({ issuer, jwks_uri: hostile }) : answer()),
-      policy: { allowInsecure: false },
+      policy: { allowHttp: false, allowLocal: false },
       now: () => 0,
     });
     const result = await keys.find(issuer, "a");

@@ -39,7 +39,7 @@ describe("a fetch to a forbidden address", () => {
     expect(connections).toBe(0);
   });
 
-  const strict = { allowInsecure: false };
+  const strict = { allowHttp: false, allowLocal: false };
   const hosts = [
     "127.0.0.1",
     "127.255.255.254",
@@ -62,30 +62,30 @@ describe("a fetch to a forbidden address", () => {
   ];
 
   it.each(hosts)("makes no connection: https://%s", async (host) => {
-    const fetched = safeFetch(createIssuerFetch(strict), `https://${host}:${port}/`, strict, signal());
+    const fetched = safeFetch(createIssuerFetch(), `https://${host}:${port}/`, strict, signal());
     await expect(fetched).rejects.toThrow(IssuerFetchError);
   });
 
   it.each(["127.0.0.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]", "localhost"])(
     "makes no connection, though nobody vetted the URL before: %s",
     async (host) => {
-      await expect(createIssuerFetch(strict)(`https://${host}:${port}/`, { signal: signal() })).rejects.toThrow();
+      await expect(createIssuerFetch()(`https://${host}:${port}/`, { signal: signal() }, strict)).rejects.toThrow();
     },
   );
 
   it("makes no connection over plain http", async () => {
-    const fetched = safeFetch(createIssuerFetch(strict), `http://127.0.0.1:${port}/`, strict, signal());
+    const fetched = safeFetch(createIssuerFetch(), `http://127.0.0.1:${port}/`, strict, signal());
     await expect(fetched).rejects.toThrow(/not an https URL/);
   });
 
   it("says that the address is not public, by name too", async () => {
-    const fetched = safeFetch(createIssuerFetch(strict), `https://localhost:${port}/`, strict, signal());
+    const fetched = safeFetch(createIssuerFetch(), `https://localhost:${port}/`, strict, signal());
     await expect(fetched).rejects.toThrow(/not public/);
   });
 });
 
 describe("a fetch to an allowed address", () => {
-  const lenient = { allowInsecure: true };
+  const lenient = { allowHttp: true, allowLocal: true };
   let server: Server;
   let origin = "";
   const paths: string[] = [];
@@ -117,7 +117,7 @@ describe("a fetch to an allowed address", () => {
   });
 
   const fetchPath = (path: string, milliseconds = 5000) =>
-    safeFetch(createIssuerFetch(lenient), origin + path, lenient, AbortSignal.timeout(milliseconds));
+    safeFetch(createIssuerFetch(), origin + path, lenient, AbortSignal.timeout(milliseconds));
 
   it("gives the document", async () => {
     const { status, body } = await fetchPath("/document");
@@ -127,7 +127,7 @@ describe("a fetch to an allowed address", () => {
 
   it("goes by the name where the name is allowed", async () => {
     const byName = origin.replace("127.0.0.1", "localhost");
-    expect((await safeFetch(createIssuerFetch(lenient), byName, lenient, signal())).status).toBe(200);
+    expect((await safeFetch(createIssuerFetch(), byName, lenient, signal())).status).toBe(200);
   });
 
   it("follows no redirect", async () => {
@@ -144,7 +144,7 @@ describe("a fetch to an allowed address", () => {
   });
 
   it("says so where nobody listens", async () => {
-    const closed = safeFetch(createIssuerFetch(lenient), `http://127.0.0.1:${await freePort()}/`, lenient, signal());
+    const closed = safeFetch(createIssuerFetch(), `http://127.0.0.1:${await freePort()}/`, lenient, signal());
     await expect(closed).rejects.toThrow(/ECONNREFUSED/);
   });
 });

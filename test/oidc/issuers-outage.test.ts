@@ -119,7 +119,7 @@ describe("many issuers at once", () => {
         const { origin } = new URL(url);
         return jsonResponse(url.endsWith("/jwks") ? keySetOf("a") : { issuer: origin, jwks_uri: `${origin}/jwks` });
       },
-      policy: { allowInsecure: false },
+      policy: { allowHttp: false, allowLocal: false },
       now: () => 0,
     });
     const slow = Array.from({ length: limits.issuerFetch.atOnce }, (_, index) =>

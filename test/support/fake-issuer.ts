@@ -42,7 +42,7 @@ export function createFakeIssuer(issuer = issuerUrl): FakeIssuer {
       if (!answer) throw new Error("connection refused");
       return answer();
     },
-    policy: { allowInsecure: false },
+    policy: { allowHttp: false, allowLocal: false },
     now: () => now * 1000,
   });
   return {

@@ -67,8 +67,8 @@ export async function startServer({ environment, write, clock = systemClock }: S
       log,
       keys: createKeys({ db, sealer, clock }),
       issuerKeys: createIssuerKeys({
-        fetch: createIssuerFetch({ allowInsecure: config.allowInsecureIssuers }),
-        policy: { allowInsecure: config.allowInsecureIssuers },
+        fetch: createIssuerFetch(),
+        policy: { allowHttp: config.allowInsecureIssuers, allowLocal: config.allowInsecureIssuers },
         now: clock.now,
       }),
       peerAddress: (c) => getConnInfo(c).remote.address,
