@@ -3,6 +3,7 @@ import { Secret } from "./domain/secret.ts";
 import { isPlainText } from "./domain/text.ts";
 import { createReader, type Environment, type Reader } from "./environment.ts";
 import { limits } from "./limits.ts";
+import { isNoProxyItem } from "./oidc/no-proxy.ts";
 
 export interface Config {
   readonly host: string;
@@ -25,8 +26,18 @@ export interface Config {
   /** CIDRs. */
   readonly trustedProxies: readonly string[];
   readonly logLevel: LogLevel;
+  readonly proxy?: ProxyConfig;
   /** Variables that are set, and that this version does nothing with. */
   readonly withoutEffect: readonly string[];
+}
+
+/** The forward proxy by which https issuers are reached. */
+export interface ProxyConfig {
+  /** With the proxy's user and password, if it has any. */
+  readonly url: Secret;
+  readonly noProxy: readonly string[];
+  /** Whether the proxy resolves names, so that their addresses go by its policy rather than by Berth's. */
+  readonly resolves: boolean;
 }
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
@@ -70,6 +81,7 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     readSecretKeys,
     "must be 32 bytes in base64 (try: openssl rand -base64 32), or several separated by commas",
   );
+  const proxy = readProxy(reader);
   const { robotToken, registryToken } = limits;
   const config: Config = {
     host,
@@ -92,6 +104,7 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     ),
     trustedProxies: reader.list("BERTH_TRUSTED_PROXIES", ipaddr.isValidCIDR, "CIDRs such as 10.0.0.0/8") ?? [],
     logLevel: reader.oneOf("LOG_LEVEL", logLevels, "info"),
+    ...(proxy && { proxy }),
     withoutEffect,
   };
   if (reader.problems.length > 0) throw new ConfigError(reader.problems);
@@ -110,14 +123,16 @@ function readUnsupported(reader: Reader): readonly string[] {
   reader.integer("BERTH_MAX_STALENESS", 1, 0, 86_400);
   reader.oneOf("BERTH_RATE_LIMITS", ["on", "off"], "on");
   reader.boolean("BERTH_METRICS_PUBLIC");
-  reader.boolean("BERTH_PROXY_RESOLVES");
-  return [
-    "BERTH_MAX_STALENESS",
-    "BERTH_RATE_LIMITS",
-    "BERTH_METRICS_PUBLIC",
-    "BERTH_PROXY_RESOLVES",
-    "HTTPS_PROXY",
-  ].filter((name) => reader.text(name) !== undefined);
+  return ["BERTH_MAX_STALENESS", "BERTH_RATE_LIMITS", "BERTH_METRICS_PUBLIC"].filter(
+    (name) => reader.text(name) !== undefined,
+  );
+}
+
+function readProxy(reader: Reader): ProxyConfig | undefined {
+  const url = reader.secret("HTTPS_PROXY", parseProxyUrl, "must be http:// or https://, [user:password@]host:port");
+  const noProxy = reader.list("NO_PROXY", isNoProxyItem, "hosts, .suffixes, addresses and CIDRs, or *") ?? [];
+  const resolves = reader.boolean("BERTH_PROXY_RESOLVES");
+  return url && { url, noProxy, resolves };
 }
 
 function readHost({ text, problem }: Reader): string {
@@ -168,6 +183,17 @@ function readService({ text, problem }: Reader, publicUrl: string): string {
 
 function parseAdminToken(value: string): Secret | undefined {
   return /^[\x21-\x7e]{20,512}$/.test(value) ? new Secret(value) : undefined;
+}
+
+function parseProxyUrl(value: string): Secret | undefined {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol) || url.pathname !== "/" || url.search || url.hash) return undefined;
+  try {
+    decodeURIComponent(url.username + url.password);
+    return new Secret(value);
+  } catch {
+    return undefined;
+  }
 }
 
 function parseDatabaseUrl(value: string): Secret | undefined {

@@ -124,6 +124,14 @@ describe("the configuration", () => {
     ["BERTH_RATE_LIMITS", "sometimes"],
     ["BERTH_METRICS_PUBLIC", "yes"],
     ["BERTH_PROXY_RESOLVES", "yes"],
+    ["NO_PROXY", "10.0.0.0/33"],
+    ["NO_PROXY", "localhost 127.0.0.1"],
+    ["HTTPS_PROXY", "proxy.example:3128"],
+    ["HTTPS_PROXY", "socks5://proxy.example:1080"],
+    ["HTTPS_PROXY", "http://proxy.example/path"],
+    ["HTTPS_PROXY", "http://proxy.example?query"],
+    ["HTTPS_PROXY", "http://proxy.example#fragment"],
+    ["HTTPS_PROXY", "http://%zz@proxy.example"],
     ["BERTH_TRUSTED_PROXIES", "10.0.0.1"],
     ["BERTH_TRUSTED_PROXIES", "10.0.0.0/33"],
     ["LOG_LEVEL", "verbose"],
@@ -201,6 +209,28 @@ describe("TLS", () => {
   });
 });
 
+describe("the forward proxy", () => {
+  const url = "http://berth:hunter2@proxy.example:3128";
+
+  it("is there only where HTTPS_PROXY is", () => {
+    expect(read({ NO_PROXY: "*", BERTH_PROXY_RESOLVES: "true" })).not.toHaveProperty("proxy");
+    expect(read({ HTTPS_PROXY: url }).proxy).toMatchObject({ noProxy: [], resolves: false });
+    expect(read({ HTTPS_PROXY: "https://proxy.example/" }).proxy?.url.reveal()).toBe("https://proxy.example/");
+  });
+
+  it("comes with the hosts that are reached without it, and with who resolves names", () => {
+    const noProxy = [".corp.example", "keycloak.example:8443", "10.0.0.0/8", "::1", "[fd00::1]:443", "*"];
+    expect(read({ HTTPS_PROXY: url, NO_PROXY: noProxy.join(", "), BERTH_PROXY_RESOLVES: "true" }).proxy).toMatchObject({
+      noProxy,
+      resolves: true,
+    });
+  });
+
+  it("is a setting with an effect", () => {
+    expect(read({ HTTPS_PROXY: url, BERTH_PROXY_RESOLVES: "true" }).withoutEffect).toEqual([]);
+  });
+});
+
 describe("a secret", () => {
   it("comes by its own name or from a file", () => {
     const direct = read({ BERTH_ADMIN_TOKEN: adminToken, BERTH_SECRET_KEY: key, DATABASE_URL: databaseUrl });
@@ -222,7 +252,7 @@ describe("a secret", () => {
     ]);
   });
 
-  it.each(["BERTH_ADMIN_TOKEN", "BERTH_SECRET_KEY", "DATABASE_URL"])(
+  it.each(["BERTH_ADMIN_TOKEN", "BERTH_SECRET_KEY", "DATABASE_URL", "HTTPS_PROXY"])(
     "%s does not come from a file that is empty or not there",
     (name) => {
       expect(problems({ [`${name}_FILE`]: "/run/none" })).toEqual([
@@ -234,12 +264,17 @@ describe("a secret", () => {
 
   it("is never quoted in what is wrong with it, nor shown by the configuration", () => {
     const secret = "hunter2 has a space";
-    for (const name of ["BERTH_ADMIN_TOKEN", "BERTH_SECRET_KEY", "DATABASE_URL"]) {
+    for (const name of ["BERTH_ADMIN_TOKEN", "BERTH_SECRET_KEY", "DATABASE_URL", "HTTPS_PROXY"]) {
       const [told] = problems({ [name]: secret });
       expect(told).toContain(name);
       expect(told).not.toContain("hunter2");
     }
-    const config = read({ BERTH_ADMIN_TOKEN: adminToken, BERTH_SECRET_KEY: key, DATABASE_URL: databaseUrl });
+    const config = read({
+      BERTH_ADMIN_TOKEN: adminToken,
+      BERTH_SECRET_KEY: key,
+      DATABASE_URL: databaseUrl,
+      HTTPS_PROXY: "http://berth:hunter2@proxy.example:3128",
+    });
     for (const shown of [adminToken, key, "hunter2"]) expect(JSON.stringify(config)).not.toContain(shown);
   });
 });

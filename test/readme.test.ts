@@ -40,8 +40,7 @@ describe("README", () => {
 
   it("lists every variable that the configuration reads, and no other", async () => {
     const source = await readFile(join(root, "src/config.ts"), "utf8");
-    const unsupported =
-      /^(BERTH_(STATE_FILE|ISSUER_POLICY|MAX_STALENESS|RATE_LIMITS|METRICS_PUBLIC|PROXY_RESOLVES)|HTTPS_PROXY)$/;
+    const unsupported = /^BERTH_(STATE_FILE|ISSUER_POLICY|MAX_STALENESS|RATE_LIMITS|METRICS_PUBLIC)$/;
     const read = [...source.matchAll(/"([A-Z]+(?:_[A-Z]+)*)"/g)]
       .map(([, name = ""]) => name)
       .filter((name) => !unsupported.test(name));

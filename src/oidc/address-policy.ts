@@ -43,9 +43,13 @@ function carriedAddress(address: ipaddr.IPv6): string | undefined {
   );
 }
 
-/** The IP address that a URL's host spells out, if it is one: `URL` has already read every odd spelling. */
+/**
+ * The IP address that a URL's host spells out, if it is one: `URL` has already read every odd spelling.
+ * `localhost` and all below it are no less so (RFC 6761 §6.3), whoever resolves names.
+ */
 export function literalAddress(url: URL): string | undefined {
   const host = url.hostname.replace(/^\[|\]$/g, "");
+  if (/(?:^|\.)localhost\.?$/.test(host)) return "127.0.0.1";
   return ipaddr.isValid(host) ? host : undefined;
 }
 

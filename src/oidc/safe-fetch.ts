@@ -6,7 +6,11 @@ import { isAllowedAddress, literalAddress } from "./address-policy.ts";
  * Opens one URL at an address that the policy allows. On Node it connects to the very address that it
  * vetted, so that a name which changes its mind in between gains nothing.
  */
-export type IssuerFetch = (url: string, init: RequestInit, policy: FetchPolicy) => Promise<Response>;
+export type IssuerFetch = (url: string, init: IssuerRequestInit, policy: FetchPolicy) => Promise<Response>;
+
+interface IssuerRequestInit extends RequestInit {
+  readonly signal: AbortSignal;
+}
 
 /** How far one issuer may be reached. */
 export interface FetchPolicy {

@@ -1,36 +1,97 @@
-import { lookup } from "node:dns";
-import type { LookupFunction } from "node:net";
-import { Agent, fetch } from "undici";
+import type { LookupAddress } from "node:dns";
+import { lookup as lookupByPlatform } from "node:dns/promises";
+import type { LookupFunction, Socket } from "node:net";
+import { Agent, buildConnector, fetch } from "undici";
+import type { ProxyConfig } from "../../config.ts";
 import { isAllowedAddress, literalAddress } from "../../oidc/address-policy.ts";
-import { forbiddenAddress, type IssuerFetch } from "../../oidc/safe-fetch.ts";
+import { isProxyExempt } from "../../oidc/no-proxy.ts";
+import { type FetchPolicy, forbiddenAddress, type IssuerFetch } from "../../oidc/safe-fetch.ts";
+import { openTunnel } from "./proxy.ts";
+
+export interface IssuerFetchOptions {
+  readonly proxy?: ProxyConfig | undefined;
+  /** All addresses of a name, or the address itself that stands for a name. */
+  readonly lookup?: (hostname: string) => Promise<readonly LookupAddress[]>;
+}
 
 /**
- * A fetch that connects to vetted addresses only. The name is resolved here, every address of the answer
- * is vetted, and the socket goes to one of those: a name that answers otherwise a moment later is not
- * asked again.
+ * A fetch that connects to vetted addresses only, by itself or through a forward proxy. The name is resolved
+ * once, every address of the answer is vetted, and the connection goes to one of those: a name that answers
+ * otherwise a moment later is not asked again. Each fetch has a connection of its own, which ends with it.
  */
-export function createIssuerFetch(): IssuerFetch {
-  return async (url, init, { allowLocal, ca }) => {
-    // An address that stands in the URL itself is never looked up.
-    const literal = literalAddress(new URL(url));
-    if (literal !== undefined && !isAllowedAddress(literal, allowLocal)) throw forbiddenAddress(url);
-    const dispatcher = new Agent({
-      connect: { lookup: vettedLookup(allowLocal), ...(ca !== undefined && { ca }) },
-      keepAliveTimeout: 1000,
-    });
+export function createIssuerFetch({ proxy, lookup = lookupAll }: IssuerFetchOptions = {}): IssuerFetch {
+  return async (url, init, policy) => {
+    const target = new URL(url);
+    const { signal } = init;
+    const literal = literalAddress(target);
+    if (literal !== undefined && !isAllowedAddress(literal, policy.allowLocal)) throw forbiddenAddress(url);
+    const usedProxy =
+      target.protocol === "https:" && proxy && !isProxyExempt(target, proxy.noProxy) ? proxy : undefined;
+
+    const addresses = usedProxy?.resolves ? [] : await untilAborted(signal, resolve(target, policy));
+    const tunnel = usedProxy && (await openTunnel(usedProxy.url, authoritiesOf(target, addresses), signal));
+    const dispatcher = createDispatcher(addresses, tunnel, policy, signal);
     return fetch(url, { ...(init as Parameters<typeof fetch>[1]), dispatcher }) as unknown as Promise<Response>;
+  };
+
+  async function resolve(target: URL, { allowLocal }: FetchPolicy): Promise<readonly LookupAddress[]> {
+    const addresses = await lookup(withoutBrackets(target.hostname));
+    const isAllowed = ({ address }: LookupAddress) => isAllowedAddress(address, allowLocal);
+    if (addresses.length > 0 && addresses.every(isAllowed)) return addresses;
+    throw forbiddenAddress(target.href);
+  }
+}
+
+function lookupAll(hostname: string): Promise<LookupAddress[]> {
+  return lookupByPlatform(hostname, { all: true });
+}
+
+/** `host:port` for CONNECT. IPv4 goes first, since more proxies have it; without addresses the name goes. */
+function authoritiesOf({ hostname, port }: URL, addresses: readonly LookupAddress[]): readonly string[] {
+  const hosts = addresses
+    .toSorted((one, other) => one.family - other.family)
+    .map(({ address, family }) => (family === 6 ? `[${address}]` : address));
+  return (hosts.length > 0 ? hosts : [hostname]).map((host) => `${host}:${port || 443}`);
+}
+
+/** The certificate is checked against the name, whichever way the connection goes. */
+function createDispatcher(
+  addresses: readonly LookupAddress[],
+  tunnel: Socket | undefined,
+  { ca }: FetchPolicy,
+  signal: AbortSignal,
+): Agent {
+  const connect = buildConnector({
+    lookup: pinnedTo(addresses),
+    signal,
+    ...(ca !== undefined && { ca }),
+    // Neither is left to a variable or an option of the process.
+    rejectUnauthorized: true,
+    minVersion: "TLSv1.2",
+  });
+  return new Agent({
+    // No connection is kept for a next request.
+    pipelining: 0,
+    connect: (options, callback) => connect({ ...options, ...(tunnel && { httpSocket: tunnel }) }, callback),
+  });
+}
+
+function pinnedTo(addresses: readonly LookupAddress[]): LookupFunction {
+  return (_, { all }, callback) => {
+    const [first] = addresses;
+    if (all) callback(null, [...addresses]);
+    else callback(null, first?.address ?? "", first?.family);
   };
 }
 
-function vettedLookup(allowLocal: boolean): LookupFunction {
-  return (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error) return callback(error, []);
-      const refused = addresses.length === 0 || addresses.some(({ address }) => !isAllowedAddress(address, allowLocal));
-      if (refused) return callback(forbiddenAddress(hostname), []);
-      if (options.all) return callback(null, addresses);
-      const [first] = addresses;
-      return callback(null, first?.address ?? "", first?.family);
-    });
-  };
+/** A look-up by the platform cannot be called off; it is waited for no longer. */
+function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  return Promise.race([work, aborted]);
+}
+
+function withoutBrackets(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, "");
 }

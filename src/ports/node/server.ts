@@ -67,7 +67,7 @@ export async function startServer({ environment, write, clock = systemClock }: S
       log,
       keys: createKeys({ db, sealer, clock }),
       issuerKeys: createIssuerKeys({
-        fetch: createIssuerFetch(),
+        fetch: createIssuerFetch({ proxy: config.proxy }),
         policy: { allowHttp: config.allowInsecureIssuers, allowLocal: config.allowInsecureIssuers },
         now: clock.now,
       }),
