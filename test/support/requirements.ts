@@ -24,6 +24,7 @@ const requirements = {
   docker: debian("docker", "docker.io"),
   registry: debian("docker-registry"),
   nginx: debian("nginx", "nginx-light"),
+  tinyproxy: debian("tinyproxy", "tinyproxy-bin"),
   curl: debian("curl"),
   jq: debian("jq"),
   python3: debian("python3"),
