@@ -1,0 +1,169 @@
+import type { BindingTerms, Condition, Problem, Scalar } from "./binding.ts";
+import type { Json } from "./json.ts";
+import { presets } from "./preset-data.ts";
+import type { BindingRefusal } from "./refusal.ts";
+import { matchesForm, namesTenant } from "./tenant-form.ts";
+
+/** What is known of a provider of tokens: data, so that another provider is another entry. */
+export interface Preset {
+  readonly id: string;
+  readonly name: string;
+  /** Forms of the issuer, with placeholders such as `{region}`; none where it cannot be told by its URL. */
+  readonly issuers: readonly string[];
+  /** Whether tenants who know nothing of each other share one issuer string. */
+  readonly shared: boolean;
+  readonly anchors: TenantAnchors;
+  /** Claims that outlive a name: with a condition on one of them, a recycled name opens nothing. */
+  readonly immutableIds: readonly string[];
+  /** Whether a token is used once by default: it needs a `jti`, and a token for each use. */
+  readonly replayProtection: boolean;
+  /** How to ask for a token that is meant for this service, and what it says otherwise. */
+  readonly audience: string;
+  /** Claims worth keeping beside an audit record: none is secret, none names a person. */
+  readonly claims: readonly string[];
+  /** Values of a claim that are refused unless a condition of the binding names them. */
+  readonly guarded?: { readonly claim: string; readonly values: readonly Scalar[] };
+  /** A safe binding, with placeholders. */
+  readonly example: PresetExample;
+  /** The provider's own page. */
+  readonly documentation: string;
+}
+
+/** What ties a binding to one tenant of an issuer. */
+export interface TenantAnchors {
+  /** Claims that hold the name or id of a tenant, or of what belongs to one alone. */
+  readonly claims: readonly string[];
+  /** Claims that hold a path, which begins with the tenant's name and `/`. */
+  readonly paths: readonly string[];
+  /** How a subject begins that names its tenant, with `{name}`, `{id}` or `{uuid}` in the tenant's place. */
+  readonly subjects: readonly string[];
+}
+
+export interface PresetExample {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly audiences?: readonly string[];
+  readonly clients?: readonly string[];
+  readonly claims?: Readonly<Record<string, Condition>>;
+}
+
+type MatchingTerms = Pick<BindingTerms, "subject" | "claims">;
+
+/**
+ * The preset of an issuer: the one that it was registered with, else by its URL.
+ *
+ * @param registered id of a preset; one that is not known leaves the choice to the URL
+ */
+export function presetOf(issuer: string, registered?: string | null): Preset | undefined {
+  return (
+    presets.find(({ id }) => id === registered) ??
+    presets.find(({ issuers }) => issuers.some((form) => matchesForm(issuer, form)))
+  );
+}
+
+/** Why a binding for a shared issuer would let strangers in, with the condition to add. */
+export function anchorProblem(terms: MatchingTerms, preset: Preset | undefined): Problem | undefined {
+  if (!preset?.shared || !isWildcard(terms.subject) || isAnchored(terms, preset)) return undefined;
+  const { subjects, claims, paths } = preset.anchors;
+  const start = subjects[0] === undefined ? "" : `, or let the subject begin with ${subjects[0]}`;
+  return {
+    path: ["claims"],
+    message: `must hold a condition on ${[...claims, ...paths].join(", or ")}, with equals or in and texts${start}: ${preset.name} gives tokens to everybody who uses it, and this binding names nobody among them`,
+  };
+}
+
+/** What deserves a second look in a binding for an issuer of this kind, although it is allowed. */
+export function presetWarnings(terms: MatchingTerms, preset: Preset | undefined): string[] {
+  if (!preset) return [];
+  const warnings: string[] = [];
+  const { subjects } = preset.anchors;
+  if (subjects.length > 0 && !isAnchored(terms, preset)) {
+    warnings.push(
+      isWildcard(terms.subject)
+        ? `The subject names no tenant of the issuer: whoever can run a job there can use this binding. Let it begin as one of ${subjects.join(", ")} does.`
+        : `The subject names nobody who owns it, so that others may bring the same one where ${preset.name} lets them choose its parts. Add a condition on one of ${preset.anchors.claims.join(", ")}.`,
+    );
+  }
+  if (preset.immutableIds.length > 0 && !isImmutable(terms, preset)) {
+    warnings.push(
+      `A name can be given up and taken by somebody else. Add a condition on ${preset.immutableIds.join(" or ")}, so that a recycled name opens nothing.`,
+    );
+  }
+  return warnings;
+}
+
+/**
+ * The condition that a preset adds to every binding: a guarded value is refused, unless the binding
+ * itself asks for it by `equals` or `in`.
+ *
+ * @param claim reads a claim of the token by its own name
+ */
+export function guardRefusal(
+  { claims }: Pick<BindingTerms, "claims">,
+  preset: Preset | undefined,
+  claim: (name: string) => Json | undefined,
+): BindingRefusal | undefined {
+  if (!preset?.guarded) return undefined;
+  const { claim: name, values } = preset.guarded;
+  const value = claim(name);
+  const found = values.find((guarded) => guarded === value);
+  if (found === undefined || namedValues(claims, name).includes(found)) return undefined;
+  return {
+    code: "claim_mismatch",
+    claim: name,
+    expected: `a condition that names ${JSON.stringify(found)}`,
+    found: JSON.stringify(found),
+  };
+}
+
+function isWildcard(subject: string): boolean {
+  return subject.endsWith("*");
+}
+
+/** Whether the subject begins as one of the forms does. A whole subject may end where a form asks for `:`. */
+function subjectNames(subject: string, forms: readonly string[]): boolean {
+  const start = isWildcard(subject) ? subject.slice(0, -1) : `${subject}:`;
+  return forms.some((form) => namesTenant(start, form));
+}
+
+function isAnchored({ subject, claims }: MatchingTerms, { anchors }: Preset): boolean {
+  return (
+    subjectNames(subject, anchors.subjects) ||
+    anchors.claims.some((name) => isPinned(claims, name)) ||
+    anchors.paths.some((name) => isPinned(claims, name) || isUnderTenant(claims, name))
+  );
+}
+
+function isImmutable({ subject, claims }: MatchingTerms, { anchors, immutableIds }: Preset): boolean {
+  return (
+    subjectNames(
+      subject,
+      anchors.subjects.filter((form) => /\{(?:id|uuid)\}/.test(form)),
+    ) || immutableIds.some((name) => isPinned(claims, name))
+  );
+}
+
+/** Whether a condition leaves a claim only values that can stand for somebody: ids are texts, too. */
+function isPinned(claims: BindingTerms["claims"], name: string): boolean {
+  const values = namedValues(claims, name);
+  return values.length > 0 && values.every((value) => typeof value === "string" && /^[A-Za-z0-9_{]/.test(value));
+}
+
+function isUnderTenant(claims: BindingTerms["claims"], name: string): boolean {
+  const condition = conditionOn(claims, name);
+  return condition !== undefined && "prefix" in condition && namesTenant(condition.prefix, "{name}/");
+}
+
+/** The values that a condition names one by one. */
+function namedValues(claims: BindingTerms["claims"], name: string): readonly Scalar[] {
+  const condition = conditionOn(claims, name);
+  if (!condition) return [];
+  if ("equals" in condition) return [condition.equals];
+  return "in" in condition ? condition.in : [];
+}
+
+function conditionOn(claims: BindingTerms["claims"], name: string): Condition | undefined {
+  return claims && Object.hasOwn(claims, name) ? claims[name] : undefined;
+}
+
+export { presets };
