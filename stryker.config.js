@@ -1,0 +1,14 @@
+/** Mutation testing: does a test fail when a rule is changed? A report to read, not a gate. */
+export default {
+  testRunner: "vitest",
+  mutate: ["src/domain/**/*.ts", "src/oidc/**/*.ts"],
+  // Which tests: Stryker's own testFiles would let each mutant of a module's constants survive untested (stryker-js#6144).
+  vitest: { configFile: "vitest.mutation.config.ts" },
+  // Stryker would rewrite tsconfig.json with the JavaScript API that TypeScript 7 has no longer. It needs no rewriting.
+  tsconfigFile: "none",
+  concurrency: 2,
+  reporters: ["clear-text", "html"],
+  clearTextReporter: { logTests: false, reportTests: false },
+  htmlReporter: { fileName: "reports/mutation.html" },
+  tempDirName: "reports/sandbox",
+};
