@@ -115,6 +115,11 @@ describe("an address in a URL", () => {
     ["https://%31%32%37.0.0.1/", "127.0.0.1"],
     ["https://[::1]/", "::1"],
     ["https://[::ffff:127.0.0.1]/", "::ffff:7f00:1"],
+    ["https://localhost/", "127.0.0.1"],
+    ["https://LOCALHOST./", "127.0.0.1"],
+    ["https://api.localhost/", "127.0.0.1"],
+    ["https://localhost.example/", undefined],
+    ["https://notlocalhost/", undefined],
     ["https://ci.example/", undefined],
     ["https://127.0.0.1.example/", undefined],
   ])("%s is %s", (url, address) => {

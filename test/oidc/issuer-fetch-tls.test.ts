@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { readConfig } from "../../src/config.ts";
 import { IssuerFetchError, safeFetch } from "../../src/oidc/safe-fetch.ts";
 import { createIssuerFetch } from "../../src/ports/node/issuer-fetch.ts";
 import {
@@ -7,6 +8,8 @@ import {
   createCertificateAuthority,
   yesterday,
 } from "../support/certificate-authority.ts";
+import { pour } from "../support/pour.ts";
+import { startFakeProxy } from "../support/proxy.ts";
 import { startTlsServer, type TlsServer } from "../support/tls-server.ts";
 
 let authority: CertificateAuthority;
@@ -103,5 +106,30 @@ describe("an issuer with a certificate authority of its own", () => {
     const only = { minVersion: version, maxVersion: version };
     server = await startTlsServer({ ...(await authority.issue("ci.example")), ...only });
     expect((await get(server.port, authority.certificate)).status).toBe(200);
+  });
+});
+
+describe("an answer without end, of which nothing is body,", () => {
+  it.each([
+    ["directly", false],
+    ["through a proxy", true],
+  ])("is cut off %s", async (_, proxied) => {
+    let sent = () => 0;
+    server = await startTlsServer(await authority.issue("ci.example"), ({ socket }) => {
+      sent = () => socket.bytesWritten;
+      socket.write("HTTP/1.1 200 ");
+      pour(socket, "x".repeat(65536));
+    });
+    const { port } = server;
+    const proxy = await startFakeProxy(() => port);
+    const { proxy: settings } = readConfig({ HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` }, () => "");
+    const fetch = createIssuerFetch({ lookup: toLoopback, ...(proxied && { proxy: settings }) });
+    const url = `https://ci.example:${port}/`;
+    await expect(safeFetch(fetch, url, policy(authority.certificate), AbortSignal.timeout(5000))).rejects.toThrow(
+      /without end/,
+    );
+    expect(sent()).toBeLessThan(32 * 1024 * 1024);
+    expect(proxy.requests()).toHaveLength(proxied ? 1 : 0);
+    await proxy.close();
   });
 });

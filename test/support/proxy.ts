@@ -88,10 +88,12 @@ export async function startFakeProxy(
     requests.push(`CONNECT ${authority}`);
     headers.push(request.headers);
     client.on("end", () => client.end());
-    if (status === "never") return client.resume();
+    client.resume();
+    if (status === "never") return;
     const port = route(authority);
     if (status !== undefined || port === undefined) {
-      return client.end(`HTTP/1.1 ${status ?? 502} Refused\r\ncontent-length: 0\r\n\r\n`);
+      client.end(`HTTP/1.1 ${status ?? 502} Refused\r\ncontent-length: 0\r\n\r\n`);
+      return;
     }
     const target = connect(port, "127.0.0.1", () => {
       client.write("HTTP/1.1 200 Connection established\r\n\r\n");

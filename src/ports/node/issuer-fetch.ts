@@ -3,10 +3,14 @@ import { lookup as lookupByPlatform } from "node:dns/promises";
 import type { LookupFunction, Socket } from "node:net";
 import { Agent, buildConnector, fetch } from "undici";
 import type { ProxyConfig } from "../../config.ts";
+import { limits } from "../../limits.ts";
 import { isAllowedAddress, literalAddress } from "../../oidc/address-policy.ts";
 import { isProxyExempt } from "../../oidc/no-proxy.ts";
-import { type FetchPolicy, forbiddenAddress, type IssuerFetch } from "../../oidc/safe-fetch.ts";
+import { type FetchPolicy, forbiddenAddress, type IssuerFetch, IssuerFetchError } from "../../oidc/safe-fetch.ts";
 import { openTunnel } from "./proxy.ts";
+
+/** Chunks of one byte take six times as much as what is in them. */
+const MAX_CONNECTION_BYTES = 10 * limits.issuerFetch.bytes;
 
 export interface IssuerFetchOptions {
   readonly proxy?: ProxyConfig | undefined;
@@ -72,7 +76,22 @@ function createDispatcher(
   return new Agent({
     // No connection is kept for a next request.
     pipelining: 0,
-    connect: (options, callback) => connect({ ...options, ...(tunnel && { httpSocket: tunnel }) }, callback),
+    connect: (options, callback) =>
+      connect({ ...options, ...(tunnel && { httpSocket: tunnel }) }, (...result) => {
+        const [, socket] = result;
+        if (socket) boundReading(socket);
+        callback(...result);
+      }),
+  });
+}
+
+/**
+ * Ends a connection that brings far more than an acceptable answer does, however little of it is body: a
+ * status text, chunk extensions or interim answers without end.
+ */
+function boundReading(socket: Socket): void {
+  socket.on("readable", () => {
+    if (socket.bytesRead > MAX_CONNECTION_BYTES) socket.destroy(new IssuerFetchError("an answer without end"));
   });
 }
 
