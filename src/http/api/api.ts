@@ -10,6 +10,7 @@ import { grantRoutes } from "./grants.ts";
 import { requireJson } from "./json-body.ts";
 import { logRoutes } from "./logs.ts";
 import { organizationRoutes } from "./organizations.ts";
+import { presetRoutes } from "./presets.ts";
 import { robotRoutes } from "./robots.ts";
 import { type ApiEnv, createApi } from "./route.ts";
 import { userRoutes } from "./user.ts";
@@ -20,7 +21,15 @@ const BASE = "/api/v1";
 export function managementApi(deps: Deps) {
   const api = createApi();
   api.use(`${BASE}/*`, requireApiToken(deps), limitBody, requireJson);
-  for (const routes of [userRoutes, organizationRoutes, robotRoutes, grantRoutes, federationRoutes, logRoutes]) {
+  for (const routes of [
+    userRoutes,
+    organizationRoutes,
+    robotRoutes,
+    grantRoutes,
+    federationRoutes,
+    logRoutes,
+    presetRoutes,
+  ]) {
     api.route(BASE, routes(deps));
   }
   api.all(`${BASE}/*`, (c) => {
