@@ -60,8 +60,8 @@ export const identityPresets: readonly Preset[] = [
     name: "Google",
     issuers: ["https://accounts.google.com"],
     shared: true,
-    // Not azp: everybody's tokens from one application hold the same.
-    anchors: { claims: ["email", "hd"], paths: [], subjects: [] },
+    // Not azp, which is the same in everybody's tokens from one application; nor email, which may be unverified.
+    anchors: { claims: ["hd"], paths: [], subjects: [] },
     audience:
       "Ask for it: gcloud auth print-identity-token --audiences=URL, or audience=URL at the metadata server's identity endpoint.",
     claims: ["azp"],

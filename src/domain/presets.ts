@@ -65,10 +65,10 @@ export function presetOf(issuer: string, registered?: string | null): Preset | u
 export function anchorProblem(terms: MatchingTerms, preset: Preset | undefined): Problem | undefined {
   if (!preset?.shared || !isWildcard(terms.subject) || isAnchored(terms, preset)) return undefined;
   const { subjects, claims, paths } = preset.anchors;
-  const start = subjects[0] === undefined ? "" : `, or let the subject begin with ${subjects[0]}`;
+  const start = subjects[0] === undefined ? "" : ` or begin as ${subjects[0]} does`;
   return {
     path: ["claims"],
-    message: `must hold a condition on ${[...claims, ...paths].join(", or ")}, with equals or in and texts${start}: ${preset.name} gives tokens to everybody who uses it, and this binding names nobody among them`,
+    message: `must hold a condition on one of ${[...claims, ...paths].join(", ")}, with equals or in and texts, or else the subject must be whole${start}: ${preset.name} gives tokens to everybody who uses it, and this binding names nobody among them`,
   };
 }
 

@@ -1,5 +1,7 @@
+import type { Binding } from "../../src/domain/binding.ts";
+import { evaluate } from "../../src/domain/evaluate.ts";
 import type { JsonObject } from "../../src/domain/json.ts";
-import type { PresetExample } from "../../src/domain/presets.ts";
+import type { Preset, PresetExample } from "../../src/domain/presets.ts";
 
 /** A provider's tokens as it documents them: one of ours, and what differs in that of a stranger. */
 export interface ProviderTokens {
@@ -20,4 +22,10 @@ export function fillExample(example: PresetExample, values: ProviderTokens["valu
     return value;
   });
   return JSON.parse(filled);
+}
+
+/** Whether a token passes by a binding for an issuer of this kind. */
+export function passes(binding: Binding, token: JsonObject, preset?: Preset): boolean {
+  const claims = { sub: String(token.sub), aud: [token.aud].flat().map(String), payload: token };
+  return evaluate([binding], claims, { audiences: [audience], clients: [], preset }, 1_800_000_000).granted;
 }
