@@ -18,6 +18,12 @@ export interface Config {
   readonly secretKeys?: readonly Secret<Uint8Array<ArrayBuffer>>[];
   readonly audiences: readonly string[];
   readonly allowInsecureIssuers: boolean;
+  /** `registered`: only issuers that a superuser registered are trusted. */
+  readonly issuerPolicy: IssuerPolicy;
+  /** Absent: there are none. */
+  readonly rateLimits?: RateLimits;
+  /** Refusals that proved nothing, recorded a minute; the others are counted. */
+  readonly unprovedPerMinute: number;
   readonly registryService: string;
   /** Seconds. */
   readonly robotTokenTtl: number;
@@ -38,6 +44,19 @@ export interface ProxyConfig {
   readonly noProxy: readonly string[];
   /** Whether the proxy resolves names, so that their addresses go by its policy rather than by Berth's. */
   readonly resolves: boolean;
+}
+
+export const issuerPolicies = ["open", "registered"] as const;
+export type IssuerPolicy = (typeof issuerPolicies)[number];
+
+/** Exchanges a minute. */
+export interface RateLimits {
+  readonly exchangesPerAddress: number;
+  readonly refusalsPerAddress: number;
+  readonly exchangesPerRobot: number;
+  readonly exchangesPerIssuer: number;
+  /** CIDRs that the limits of addresses do not hold for. */
+  readonly exempt: readonly string[];
 }
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
@@ -82,6 +101,7 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     "must be 32 bytes in base64 (try: openssl rand -base64 32), or several separated by commas",
   );
   const proxy = readProxy(reader);
+  const rateLimits = readRateLimits(reader);
   const { robotToken, registryToken } = limits;
   const config: Config = {
     host,
@@ -94,6 +114,9 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     ...(secretKeys && { secretKeys }),
     audiences: reader.list("BERTH_AUDIENCE", isPlainText, "printable text") ?? [publicUrl],
     allowInsecureIssuers: reader.boolean("BERTH_ALLOW_INSECURE_ISSUERS"),
+    issuerPolicy: reader.oneOf("BERTH_ISSUER_POLICY", issuerPolicies, "open"),
+    ...(rateLimits && { rateLimits }),
+    unprovedPerMinute: reader.integer("BERTH_AUDIT_REFUSALS_PER_MINUTE", limits.audit.unprovedPerMinute, 1, 1_000_000),
     registryService: readService(reader, publicUrl),
     robotTokenTtl: reader.integer("BERTH_ROBOT_TOKEN_TTL", 3600, robotToken.minSeconds, robotToken.maxSeconds),
     registryTokenTtl: reader.integer(
@@ -117,15 +140,22 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
  */
 function readUnsupported(reader: Reader): readonly string[] {
   if (reader.text("BERTH_STATE_FILE")) reader.problem("BERTH_STATE_FILE is not supported by this version: unset it");
-  if (reader.oneOf("BERTH_ISSUER_POLICY", ["open", "registered"], "open") === "registered") {
-    reader.problem("BERTH_ISSUER_POLICY=registered is not supported by this version: unset it");
-  }
   reader.integer("BERTH_MAX_STALENESS", 1, 0, 86_400);
-  reader.oneOf("BERTH_RATE_LIMITS", ["on", "off"], "on");
   reader.boolean("BERTH_METRICS_PUBLIC");
-  return ["BERTH_MAX_STALENESS", "BERTH_RATE_LIMITS", "BERTH_METRICS_PUBLIC"].filter(
-    (name) => reader.text(name) !== undefined,
-  );
+  return ["BERTH_MAX_STALENESS", "BERTH_METRICS_PUBLIC"].filter((name) => reader.text(name) !== undefined);
+}
+
+function readRateLimits(reader: Reader): RateLimits | undefined {
+  const { rates } = limits;
+  const perMinute = (name: string, fallback: number) => reader.integer(name, fallback, 1, 1_000_000);
+  const figures = {
+    exchangesPerAddress: perMinute("BERTH_RATE_LIMIT_EXCHANGES_PER_ADDRESS", rates.exchangesPerAddress),
+    refusalsPerAddress: perMinute("BERTH_RATE_LIMIT_REFUSALS_PER_ADDRESS", rates.refusalsPerAddress),
+    exchangesPerRobot: perMinute("BERTH_RATE_LIMIT_EXCHANGES_PER_ROBOT", rates.exchangesPerRobot),
+    exchangesPerIssuer: perMinute("BERTH_RATE_LIMIT_EXCHANGES_PER_ISSUER", rates.exchangesPerIssuer),
+    exempt: reader.list("BERTH_RATE_LIMIT_EXEMPT", ipaddr.isValidCIDR, "CIDRs such as 10.0.0.0/8") ?? [],
+  };
+  return reader.oneOf("BERTH_RATE_LIMITS", ["on", "off"], "on") === "on" ? figures : undefined;
 }
 
 function readProxy(reader: Reader): ProxyConfig | undefined {

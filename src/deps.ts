@@ -1,7 +1,8 @@
 import type { Context } from "hono";
 import type { Config } from "./config.ts";
 import type { IssuerKeys } from "./oidc/issuers.ts";
-import type { Clock, Log, Random } from "./platform.ts";
+import type { Clock, Limiter, Log, Random } from "./platform.ts";
+import type { RefusalTally } from "./services/refusal-tally.ts";
 import type { Db } from "./store/db.ts";
 import type { Keys } from "./tokens/key-ring.ts";
 
@@ -12,6 +13,8 @@ export interface Deps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly limiter: Limiter;
+  readonly refusalTally: RefusalTally;
   readonly issuerKeys: IssuerKeys;
   readonly keys: Keys;
   /** The address of whoever holds the other end of the connection, where the platform knows it. */

@@ -89,6 +89,19 @@ export function tellCaller(refusal: Refusal): Telling {
         retryAfter: refusal.retryAfter,
       };
 
+    case "replayed":
+      return refused(
+        `The token was used for this robot before, at ${time(refusal.at)} in the request ${refusal.requestId}, and this issuer's tokens are good once. Ask the platform for a new one for each exchange.`,
+      );
+    case "rate_limited":
+      return {
+        status: 429,
+        error: "temporarily_unavailable",
+        code: refusal.code,
+        message: `${TOO_MANY[refusal.by]} Try again in ${refusal.retryAfter} s.`,
+        retryAfter: refusal.retryAfter,
+      };
+
     case "expired":
       return refused(
         `The token expired at ${time(refusal.exp)}; it is ${time(refusal.now)} now. Ask the platform for a new one.`,
@@ -125,6 +138,43 @@ export function tellCaller(refusal: Refusal): Telling {
       return unreachable(refusal);
   }
 }
+
+/** The whole reason, for whoever may see it: who edits the robot, or reads the audit log. */
+export function describeRefusal(refusal: Refusal): string {
+  switch (refusal.code) {
+    case "robot_unknown":
+      return "There is no robot of that name.";
+    case "robot_disabled":
+      return "The robot is disabled.";
+    case "robot_unbound":
+      return refusal.auditOnly ? tellCaller(refusal).message : "The robot is bound to nobody.";
+    case "issuer_unbound":
+      return `The robot has no binding to the issuer ${quote(refusal.issuer)}. Issuers are compared character by character: check the end of the path and the case.`;
+    case "issuer_disabled":
+      return refusal.why === "disabled"
+        ? `The issuer ${quote(refusal.issuer)} is disabled.`
+        : `The issuer ${quote(refusal.issuer)} is not registered, and only registered ones are trusted here (BERTH_ISSUER_POLICY).`;
+    case "issuer_unreachable":
+    case "issuer_keys_invalid":
+      return `The issuer's keys cannot be had: ${refusal.detail}.`;
+    case "alg_not_allowed":
+      return `The issuer may not sign with ${quote(refusal.alg)}; it may with ${list(refusal.allowed)}.`;
+    case "key_unknown":
+      return `The issuer has no key with the kid ${quote(refusal.kid)}.`;
+    case "key_unusable":
+      return `The issuer's key ${quote(refusal.kid)} must not be used: ${refusal.detail}.`;
+    case "signature_invalid":
+      return "The signature is not that key's.";
+    default:
+      return tellCaller(refusal).message;
+  }
+}
+
+const TOO_MANY = {
+  address: "Too many attempts, or too many that were refused, come from this address.",
+  robot: "This robot's tokens are asked for too often.",
+  issuer: "Too many of this issuer's tokens come in.",
+};
 
 function audienceMessage(expected: readonly string[], found: readonly string[]): string {
   const owner = found.find((audience) => /^https:\/\/github\.com\/[^/]+$/.test(audience));

@@ -18,8 +18,8 @@ export const limits = {
     jti: 512,
     /** Clocks of well-kept hosts differ by less. */
     leewaySeconds: 30,
-    /** Longer-lived tokens are stored credentials in disguise. */
-    maxLifetimeSeconds: 24 * 3600,
+    /** From `iat` to `exp`: longer-lived tokens are stored credentials in disguise. An issuer may have its own. */
+    maxLifetimeSeconds: { default: 24 * 3600, min: 60, max: 48 * 3600 },
   },
 
   issuer: 600,
@@ -45,6 +45,10 @@ export const limits = {
     bytes: 100 * 1024,
     keys: 64,
     atOnce: 16,
+    /** For the issuers of one organization. */
+    atOnceForParty: 2,
+    /** Of `atOnce`, for issuers that have worked before. */
+    keptForProven: 4,
   },
 
   issuerKeys: {
@@ -58,6 +62,28 @@ export const limits = {
     maxBackoffSeconds: 60,
     /** Issuers remembered at once; the one used longest ago goes first. */
     issuers: 10_000,
+  },
+
+  /** A minute; defaults of settings. One NAT address with 300 pipelines passes. */
+  rates: {
+    exchangesPerAddress: 600,
+    refusalsPerAddress: 120,
+    exchangesPerRobot: 600,
+    exchangesPerIssuer: 6000,
+    /** Buckets remembered at once; the one used longest ago goes first. */
+    buckets: 100_000,
+  },
+
+  audit: {
+    /** Refusals that proved nothing, recorded a minute: about 200 MB a day under a flood that never ends. */
+    unprovedPerMinute: 120,
+    summarySeconds: 60,
+    /** Characters of JSON that a claim may have to be kept with a record. */
+    claim: 1024,
+    /** Of all claims of one record. */
+    claims: 4096,
+    /** Names of claims that were left out. */
+    claimNames: 64,
   },
 
   rsa: { minBits: 2048, maxBits: 8192 },

@@ -9,6 +9,17 @@ export interface Random {
   uuid(): string;
 }
 
+export interface Limiter {
+  /**
+   * Takes one from a bucket that holds a minute's worth and fills up again evenly.
+   *
+   * @returns seconds to wait until there is one; 0 when it was taken
+   */
+  take(bucket: string, perMinute: number): Promise<number>;
+  /** The same, and leaves it there. */
+  peek(bucket: string, perMinute: number): Promise<number>;
+}
+
 export type LogFields = Readonly<Record<string, unknown>>;
 
 export interface Log {

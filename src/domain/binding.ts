@@ -109,6 +109,11 @@ function conditionProblem(condition: Condition): string | undefined {
 
 const CLAIM_IN_SCOPE = /\{([^{}\s]+)\}/g;
 
+/** The names of the claims that a binding's scope puts in. */
+export function claimsInScope(scope: string): string[] {
+  return Array.from(scope.matchAll(CLAIM_IN_SCOPE), ([, name = ""]) => name);
+}
+
 function scopeProblem(scope: string): string | undefined {
   const parsed = parseNarrowing(scope.replaceAll(CLAIM_IN_SCOPE, "claim"));
   return parsed.ok ? undefined : `holds what is no scope of a repository: ${parsed.scope}`;

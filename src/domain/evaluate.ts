@@ -1,7 +1,9 @@
 import type { Binding, Condition } from "./binding.ts";
 import { expandScope } from "./binding.ts";
 import { type Json, type JsonObject, member } from "./json.ts";
+import { guardRefusal, type Preset } from "./presets.ts";
 import type { BindingRefusal, Refusal } from "./refusal.ts";
+import { furthestRefusal, outcomeOf, type RuleOutcome } from "./rule.ts";
 import { type Grant, parseNarrowing } from "./scope.ts";
 
 /** The claims of a verified token that bindings look at. */
@@ -11,20 +13,13 @@ export interface VerifiedClaims {
   readonly payload: JsonObject;
 }
 
-/** Who a token must have been meant for, where the binding itself does not say. */
+/** What holds for a binding of an issuer where the binding itself does not say. */
 export interface Defaults {
+  /** Who a token must have been meant for. */
   readonly audiences: readonly string[];
   readonly clients: readonly string[];
-}
-
-/** The rules of a binding, in the order in which they are applied. */
-const RULES = ["audience", "client", "subject", "claim", "expiry", "scope"] as const;
-
-/** One rule of one binding, as it went. */
-export interface RuleOutcome {
-  readonly rule: (typeof RULES)[number];
-  readonly passed: boolean;
-  readonly refusal?: BindingRefusal;
+  /** What is known of the issuer's kind. */
+  readonly preset?: Preset | undefined;
 }
 
 export interface BindingOutcome {
@@ -61,27 +56,21 @@ export function evaluate(
   const enforced = outcomes.filter(({ binding }) => binding.mode === "enforce");
   const outcome = enforced.find(({ matched }) => matched);
   if (outcome) return { granted: true, outcome, outcomes };
-  return { granted: false, refusal: furthestRefusal(enforced), outcomes };
-}
-
-function furthestRefusal(outcomes: readonly BindingOutcome[]): Refusal {
-  const failures = outcomes.flatMap(({ rules }) => rules.find(({ passed }) => !passed) ?? []);
-  const furthest = Math.max(...failures.map(({ rule }) => RULES.indexOf(rule)));
-  const refusal = failures.find(({ rule }) => RULES.indexOf(rule) === furthest)?.refusal;
-  return refusal ?? { code: "robot_unbound", auditOnly: true };
+  const failures = enforced.flatMap(({ rules }) => rules.find(({ passed }) => !passed) ?? []);
+  const refusal = furthestRefusal(failures) ?? { code: "robot_unbound", auditOnly: true };
+  return { granted: false, refusal, outcomes };
 }
 
 function evaluateBinding(binding: Binding, claims: VerifiedClaims, defaults: Defaults, now: number): BindingOutcome {
   const scope = checkScope(binding, claims);
-  const rules: RuleOutcome[] = [
-    ruleOutcome("audience", audienceRefusal(binding, claims, defaults)),
-    ruleOutcome("client", clientRefusal(binding, claims, defaults)),
-    ruleOutcome("subject", subjectRefusal(binding, claims)),
-    ...Object.entries(binding.claims ?? {}).map(([name, condition]) =>
-      ruleOutcome("claim", claimRefusal(name, condition, claims)),
-    ),
-    ruleOutcome("expiry", expiryRefusal(binding, now)),
-    ruleOutcome("scope", scope.refusal),
+  const rules = [
+    checkAudience(binding, claims, defaults),
+    checkClient(binding, claims, defaults),
+    checkSubject(binding, claims),
+    ...Object.entries(binding.claims ?? {}).map(([name, condition]) => checkClaim(name, condition, claims)),
+    ...checkGuard(binding, claims, defaults),
+    checkExpiry(binding, now),
+    scope.outcome,
   ];
   return {
     binding,
@@ -91,40 +80,50 @@ function evaluateBinding(binding: Binding, claims: VerifiedClaims, defaults: Def
   };
 }
 
-function ruleOutcome(rule: RuleOutcome["rule"], refusal: BindingRefusal | undefined): RuleOutcome {
-  return refusal ? { rule, passed: false, refusal } : { rule, passed: true };
+function checkAudience({ audiences, clients }: Binding, { aud }: VerifiedClaims, defaults: Defaults): RuleOutcome {
+  const expected = audiences ?? defaults.audiences;
+  const anyone = expected.length === 0 && (clients ?? defaults.clients).length > 0;
+  const passed = anyone || aud.some((audience) => expected.includes(audience));
+  return outcomeOf(
+    "audience",
+    { expected: anyone ? "any: the client decides" : expected, found: aud },
+    passed ? undefined : { code: "audience_mismatch", expected, found: aud },
+  );
 }
 
-function audienceRefusal(binding: Binding, { aud }: VerifiedClaims, defaults: Defaults): BindingRefusal | undefined {
-  const expected = binding.audiences ?? defaults.audiences;
-  const anyone = expected.length === 0 && (binding.clients ?? defaults.clients).length > 0;
-  if (anyone || aud.some((audience) => expected.includes(audience))) return undefined;
-  return { code: "audience_mismatch", expected, found: aud };
+/** The claims that name the client a token was issued to (OpenID Connect Core §2, RFC 9068 §2.2, Entra v1). */
+const CLIENT_CLAIMS = ["azp", "client_id", "appid"];
+
+function checkClient({ clients }: Binding, { payload }: VerifiedClaims, defaults: Defaults): RuleOutcome {
+  const expected = clients ?? defaults.clients;
+  const found = CLIENT_CLAIMS.map((claim) => member(payload, claim)).filter((value) => typeof value === "string");
+  const passed = expected.length === 0 || found.some((client) => expected.includes(client));
+  return outcomeOf(
+    "client",
+    { expected: expected.length === 0 ? "any" : expected, found },
+    passed ? undefined : { code: "client_mismatch", expected, found },
+  );
 }
 
-function clientRefusal(binding: Binding, { payload }: VerifiedClaims, defaults: Defaults): BindingRefusal | undefined {
-  const expected = binding.clients ?? defaults.clients;
-  if (expected.length === 0) return undefined;
-  const found = ["azp", "client_id", "appid"]
-    .map((claim) => member(payload, claim))
-    .filter((value): value is string => typeof value === "string");
-  return found.some((client) => expected.includes(client)) ? undefined : { code: "client_mismatch", expected, found };
+function checkSubject({ subject }: Binding, { sub }: VerifiedClaims): RuleOutcome {
+  const passed = subject.endsWith("*") ? sub.startsWith(subject.slice(0, -1)) : sub === subject;
+  return outcomeOf(
+    "subject",
+    { expected: subject, found: sub },
+    passed ? undefined : { code: "subject_mismatch", expected: subject, found: sub },
+  );
 }
 
-function subjectRefusal({ subject }: Binding, { sub }: VerifiedClaims): BindingRefusal | undefined {
-  const matches = subject.endsWith("*") ? sub.startsWith(subject.slice(0, -1)) : sub === subject;
-  return matches ? undefined : { code: "subject_mismatch", expected: subject, found: sub };
-}
-
-function claimRefusal(claim: string, condition: Condition, { payload }: VerifiedClaims): BindingRefusal | undefined {
+function checkClaim(claim: string, condition: Condition, { payload }: VerifiedClaims): RuleOutcome {
   const value = member(payload, claim);
-  if (value !== undefined && holds(condition, value)) return undefined;
-  return {
+  const passed = value !== undefined && holds(condition, value);
+  const refusal: BindingRefusal = {
     code: "claim_mismatch",
     claim,
     expected: JSON.stringify(condition),
     found: value === undefined ? "nothing" : JSON.stringify(value),
   };
+  return outcomeOf("claim", { claim, expected: condition, found: value ?? null }, passed ? undefined : refusal);
 }
 
 function holds(condition: Condition, value: Json): boolean {
@@ -134,19 +133,45 @@ function holds(condition: Condition, value: Json): boolean {
   return Array.isArray(value) && value.includes(condition.contains);
 }
 
-function expiryRefusal({ expiresAt }: Binding, now: number): BindingRefusal | undefined {
-  return expiresAt !== null && now >= expiresAt ? { code: "binding_expired", at: expiresAt, now } : undefined;
+/** What the issuer's preset demands although the binding does not say it. */
+function checkGuard(binding: Binding, { payload }: VerifiedClaims, { preset }: Defaults): RuleOutcome[] {
+  if (!preset?.guarded) return [];
+  const { claim, values } = preset.guarded;
+  const found = member(payload, claim) ?? null;
+  const refusal = guardRefusal(binding, preset, (name) => member(payload, name));
+  return [outcomeOf("claim", { claim, expected: { not_in: values }, found }, refusal)];
 }
 
-function checkScope(binding: Binding, { payload }: VerifiedClaims): { refusal?: BindingRefusal; narrowed?: Narrowing } {
-  if (binding.scope === null) return {};
-  const expanded = expandScope(binding.scope, (name) => member(payload, name));
-  if (!expanded.ok) return { refusal: { code: "scope_invalid", scope: binding.scope, detail: expanded.detail } };
-  const parsed = parseNarrowing(expanded.scope);
-  if (!parsed.ok) {
-    return {
-      refusal: { code: "scope_invalid", scope: binding.scope, detail: `${parsed.scope} is no repository's scope` },
-    };
+function checkExpiry({ expiresAt }: Binding, now: number): RuleOutcome {
+  const expired = expiresAt !== null && now >= expiresAt;
+  return outcomeOf(
+    "binding_expiry",
+    { expected: expiresAt === null ? "never" : `before ${expiresAt}`, found: now },
+    expired ? { code: "binding_expired", at: expiresAt, now } : undefined,
+  );
+}
+
+function checkScope(binding: Binding, claims: VerifiedClaims): { outcome: RuleOutcome; narrowed?: Narrowing } {
+  const { scope } = binding;
+  if (scope === null) return { outcome: outcomeOf("scope", { expected: "any", found: null }, undefined) };
+  const read = readScope(scope, claims);
+  if (!read.ok) {
+    const refusal: Refusal = { code: "scope_invalid", scope, detail: read.detail };
+    return { outcome: outcomeOf("scope", { expected: scope, found: read.detail }, refusal) };
   }
-  return { narrowed: { scope: expanded.scope, grants: parsed.grants } };
+  return {
+    outcome: outcomeOf("scope", { expected: scope, found: read.narrowed.scope }, undefined),
+    narrowed: read.narrowed,
+  };
+}
+
+function readScope(
+  scope: string,
+  { payload }: VerifiedClaims,
+): { readonly ok: true; readonly narrowed: Narrowing } | { readonly ok: false; readonly detail: string } {
+  const expanded = expandScope(scope, (name) => member(payload, name));
+  if (!expanded.ok) return expanded;
+  const parsed = parseNarrowing(expanded.scope);
+  if (!parsed.ok) return { ok: false, detail: `${parsed.scope} is no repository's scope` };
+  return { ok: true, narrowed: { scope: expanded.scope, grants: parsed.grants } };
 }

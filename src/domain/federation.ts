@@ -6,7 +6,7 @@ export interface FederationEntry {
   readonly subject: string;
   /** Names the stored binding that the entry replaces. */
   readonly id?: string;
-  /** Must be that of the issuer, where it is given. */
+  /** Which of the issuers that share the string; needed where several do. */
   readonly issuerId?: string;
   /** `undefined`: the entry has Quay's keys alone, and leaves what is stored for its pair as it is. */
   readonly terms?: BindingTerms;
@@ -14,6 +14,7 @@ export interface FederationEntry {
 }
 
 export interface StoredBinding extends Binding {
+  readonly issuerId: string;
   readonly description: string | null;
 }
 
@@ -77,8 +78,8 @@ export function planFederation(stored: readonly StoredBinding[], entries: readon
 function findClash(entries: readonly FederationEntry[]): { conflict: FederationConflict; index: number } | undefined {
   const seen = new Set<string>();
   for (const [index, entry] of entries.entries()) {
-    const { issuer, subject, id, terms, description } = entry;
-    const text = JSON.stringify([issuer, subject, id, terms && canonicalTerms(terms), description]);
+    const { issuer, issuerId, subject, id, terms, description } = entry;
+    const text = JSON.stringify([issuer, issuerId, subject, id, terms && canonicalTerms(terms), description]);
     if (seen.has(text)) return { conflict: "repeated", index };
     seen.add(text);
     const changed = entries.some(
@@ -95,11 +96,14 @@ function namesBinding({ id }: FederationEntry): boolean {
 
 interface Pair {
   readonly issuer: string;
+  readonly issuerId?: string;
   readonly subject: string;
 }
 
+/** An entry that names no issuer by its id means any that has the string. */
 function isOfPair(one: Pair, other: Pair): boolean {
-  return one.issuer === other.issuer && one.subject === other.subject;
+  const sameIssuer = one.issuerId === undefined || other.issuerId === undefined || one.issuerId === other.issuerId;
+  return sameIssuer && one.issuer === other.issuer && one.subject === other.subject;
 }
 
 type Replaced = { readonly replaced?: StoredBinding } | { readonly conflict: "ambiguous" | "unknown_id" };
@@ -124,7 +128,7 @@ function findReplaced(
 
 function planReplacement(stored: StoredBinding, entry: FederationEntry, terms: BindingTerms): PlannedBinding {
   const description = entry.description ?? null;
-  const decides = !sameTerms(stored, terms);
+  const decides = !sameTerms(stored, terms) || (entry.issuerId ?? stored.issuerId) !== stored.issuerId;
   if (!decides && stored.description === description) return { action: "keep", stored };
   return { action: "replace", stored, entry: { ...entry, terms, description }, decides };
 }

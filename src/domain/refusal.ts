@@ -27,7 +27,7 @@ export type Refusal =
   | { readonly code: "robot_disabled" }
   | { readonly code: "robot_unbound"; readonly auditOnly: boolean }
   | { readonly code: "issuer_unbound"; readonly issuer: string }
-  | { readonly code: "issuer_disabled"; readonly issuer: string }
+  | { readonly code: "issuer_disabled"; readonly issuer: string; readonly why: "disabled" | "not_registered" }
   | {
       readonly code: "issuer_unreachable";
       readonly issuer: string;
@@ -39,6 +39,8 @@ export type Refusal =
       readonly issuer: string;
       readonly detail: string;
       readonly retryAfter: number;
+      /** The issuer that its discovery document names instead. */
+      readonly named?: string;
     }
   | { readonly code: "key_unknown"; readonly kid: string }
   | { readonly code: "key_unusable"; readonly kid: string; readonly detail: string }
@@ -47,7 +49,15 @@ export type Refusal =
   | { readonly code: "not_yet_valid"; readonly nbf: number; readonly now: number }
   | { readonly code: "issued_in_future"; readonly iat: number; readonly now: number }
   | { readonly code: "lifetime_too_long"; readonly seconds: number; readonly limit: number }
-  | BindingRefusal;
+  | BindingRefusal
+  | {
+      /** Epoch seconds, and the request, of the earlier use. */
+      readonly code: "replayed";
+      readonly jti: string;
+      readonly at: number;
+      readonly requestId: string;
+    }
+  | { readonly code: "rate_limited"; readonly by: "address" | "robot" | "issuer"; readonly retryAfter: number };
 
 /** The refusals that only a binding can give: the token itself was verified. */
 export type BindingRefusal =

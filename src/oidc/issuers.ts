@@ -1,72 +1,116 @@
 import type { JWK } from "jose";
-import { allowInsecureRequests, customFetch, discovery, None } from "openid-client";
 import type { Refusal } from "../domain/refusal.ts";
-import { printable } from "../domain/text.ts";
 import { limits } from "../limits.ts";
-import { type FetchPolicy, type IssuerFetch, IssuerFetchError, safeFetch } from "./safe-fetch.ts";
+import { describeFailure, fetchKeys } from "./discovery.ts";
+import type { IssuerKey } from "./issuer-key.ts";
+import { type KeySet, readKeySet } from "./key-set.ts";
+import type { IssuerFetch } from "./safe-fetch.ts";
 
 export interface IssuerKeysDeps {
   readonly fetch: IssuerFetch;
-  readonly policy: FetchPolicy;
+  /** Berth's own address. */
+  readonly publicUrl: string;
+  /** Development only: http, and addresses of one's own network, for every issuer. */
+  readonly allowInsecure: boolean;
   /** Epoch milliseconds. */
   readonly now: () => number;
 }
 
-export type KeyResult = { readonly ok: true; readonly jwk: JWK } | { readonly ok: false; readonly refusal: Refusal };
-
-export interface IssuerKeys {
-  /** The issuer's key of that `kid`, from memory or from the issuer. */
-  find(issuer: string, kid: string): Promise<KeyResult>;
+/** An issuer, and where its keys come from. Several may share one issuer string, and no key. */
+export interface IssuerSource {
+  readonly id: string;
+  /** Moves with what its keys are found by: what was learned before is forgotten. */
+  readonly revision: number;
+  readonly issuer: string;
+  /** Uploaded keys: the issuer is never asked. */
+  readonly jwks: { readonly keys: readonly JWK[] } | null;
+  readonly jwksUri: string | null;
+  /** PEM. */
+  readonly caPem: string | null;
+  readonly allowPrivateNetwork: boolean;
 }
 
-/** Keys by `kid`; `undefined` for a `kid` that the set names twice. */
-type KeySet = ReadonlyMap<string, JWK | undefined>;
+export type KeyResult =
+  | { readonly ok: true; readonly key: IssuerKey }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+/** What is known of an issuer's keys; `refusal` says why the last attempt to get them failed. */
+export interface IssuerState {
+  readonly keys: KeySet;
+  readonly refusal?: Refusal;
+}
+
+export interface IssuerKeys {
+  /**
+   * The issuer's key of that `kid`, from memory or from the issuer.
+   *
+   * @param party for whom: each has its share of the fetches under way
+   */
+  find(source: IssuerSource, kid: string, party: string): Promise<KeyResult>;
+  /** Sees to it that the keys are there, as `find` does, and tells what is known. */
+  inspect(source: IssuerSource, party: string): Promise<IssuerState>;
+  /** Asks the issuer now, whatever is known; a failure leaves what is known as it is. */
+  refresh(source: IssuerSource): Promise<IssuerState>;
+}
 
 /** What is known of an issuer: nothing but values, so that it may outlive the request that learned it. */
 interface Entry {
-  keys?: KeySet;
+  readonly revision: number;
+  keys: KeySet | undefined;
   /** Epoch seconds, as all times here. */
   freshUntil: number;
   staleUntil: number;
   unknownKidFrom: number;
   failures: number;
   retryFrom: number;
-  refusal?: Refusal;
+  refusal: Refusal | undefined;
 }
 
+/** By the issuer's id. */
 export type IssuerMemory = Map<string, Entry>;
 
 /**
- * Finds issuers' keys by OpenID Connect Discovery and keeps them: fresh for a while, stale through an
- * outage, one fetch at a time for an issuer, and failures remembered with a growing pause.
+ * Finds issuers' keys and keeps them: fresh for a while, stale through an outage, one fetch at a time for
+ * an issuer, and failures remembered with a growing pause.
  *
  * @param memory what a platform where requests cannot share a fetch under way keeps between them instead
  */
 export function createIssuerKeys(deps: IssuerKeysDeps, memory: IssuerMemory = new Map()): IssuerKeys {
-  const underway = new Map<string, Promise<void>>();
+  const underway = new Map<Entry, { readonly party: string; readonly done: Promise<void> }>();
   const seconds = () => deps.now() / 1000;
 
   return {
-    async find(issuer, kid) {
-      const entry = recall(issuer);
-      const fetched = seconds() >= entry.freshUntil && (await refresh(issuer, entry));
-      if (!entry.keys || seconds() >= entry.staleUntil) return { ok: false, refusal: outage(issuer, entry) };
+    async find(source, kid, party) {
+      const entry = recall(source);
+      const asked = seconds() >= entry.freshUntil && (await update(source, entry, party));
+      const { keys } = entry;
+      if (!keys || seconds() >= entry.staleUntil) return { ok: false, refusal: outage(source, entry, entry.retryFrom) };
+      if (keys.has(kid)) return pick(keys, kid);
 
-      if (!entry.keys.has(kid) && !fetched) await lookAgain(issuer, entry);
-      return pick(entry.keys, kid);
+      if (!asked) await lookAgain(source, entry, party);
+      // Whether the issuer has a new key of that `kid` cannot be told while it does not answer.
+      if (entry.refusal) return { ok: false, refusal: outage(source, entry, entry.unknownKidFrom) };
+      return pick(entry.keys ?? keys, kid);
+    },
+
+    async inspect(source, party) {
+      const entry = recall(source);
+      if (seconds() >= entry.freshUntil) await update(source, entry, party);
+      return stateOf(source, entry);
+    },
+
+    async refresh(source) {
+      const entry = recall(source);
+      if (!source.jwks) await ask(source, entry);
+      return stateOf(source, entry);
     },
   };
 
-  function recall(issuer: string): Entry {
-    const entry = memory.get(issuer) ?? {
-      freshUntil: 0,
-      staleUntil: 0,
-      unknownKidFrom: 0,
-      failures: 0,
-      retryFrom: 0,
-    };
-    memory.delete(issuer);
-    memory.set(issuer, entry);
+  function recall(source: IssuerSource): Entry {
+    const known = memory.get(source.id);
+    const entry = known && known.revision >= source.revision ? known : newEntry(source);
+    memory.delete(source.id);
+    memory.set(source.id, entry);
     if (memory.size > limits.issuerKeys.issuers) {
       const oldest = memory.keys().next();
       if (!oldest.done) memory.delete(oldest.value);
@@ -75,132 +119,90 @@ export function createIssuerKeys(deps: IssuerKeysDeps, memory: IssuerMemory = ne
   }
 
   /** For an unknown `kid`, once in a while; who comes while the look is under way waits for it. */
-  async function lookAgain(issuer: string, entry: Entry): Promise<void> {
-    if (!underway.has(issuer)) {
+  async function lookAgain(source: IssuerSource, entry: Entry, party: string): Promise<void> {
+    if (!underway.has(entry)) {
       if (seconds() < entry.unknownKidFrom) return;
       entry.unknownKidFrom = seconds() + limits.issuerKeys.unknownKidSeconds;
     }
-    await refresh(issuer, entry);
+    await update(source, entry, party);
   }
 
   /** Whether the issuer was asked, by this call or by one under way. */
-  async function refresh(issuer: string, entry: Entry): Promise<boolean> {
-    let asking = underway.get(issuer);
+  async function update(source: IssuerSource, entry: Entry, party: string): Promise<boolean> {
+    let asking = underway.get(entry);
     if (!asking) {
-      if (seconds() < entry.retryFrom || underway.size >= limits.issuerFetch.atOnce) return false;
-      asking = ask(issuer, entry).finally(() => underway.delete(issuer));
-      underway.set(issuer, asking);
+      if (seconds() < entry.retryFrom || !hasRoom(entry, party)) return false;
+      asking = { party, done: ask(source, entry).finally(() => underway.delete(entry)) };
+      underway.set(entry, asking);
     }
-    await asking;
+    await asking.done;
     return true;
   }
 
-  async function ask(issuer: string, entry: Entry): Promise<void> {
+  /** One party's slow issuers, or many issuers that never worked, take no place from the others. */
+  function hasRoom(entry: Entry, party: string): boolean {
+    const { atOnce, atOnceForParty, keptForProven } = limits.issuerFetch;
+    const ofParty = [...underway.values()].filter((one) => one.party === party).length;
+    return ofParty < atOnceForParty && underway.size < (entry.keys ? atOnce : atOnce - keptForProven);
+  }
+
+  async function ask(source: IssuerSource, entry: Entry): Promise<void> {
+    const { fetch, publicUrl, allowInsecure } = deps;
+    const policy = {
+      allowHttp: allowInsecure,
+      allowLocal: allowInsecure || source.allowPrivateNetwork,
+      ...(source.caPem !== null && { ca: source.caPem }),
+    };
     try {
-      const { keys, maxAge } = await fetchKeys(deps, issuer);
+      const { keys, maxAge } = await fetchKeys({ fetch, policy, publicUrl }, source.issuer, source.jwksUri);
       const { freshSeconds, minFreshSeconds, maxFreshSeconds, staleSeconds } = limits.issuerKeys;
       entry.keys = keys;
       entry.freshUntil = seconds() + Math.min(Math.max(maxAge ?? freshSeconds, minFreshSeconds), maxFreshSeconds);
       entry.staleUntil = entry.freshUntil + staleSeconds;
       entry.failures = 0;
       entry.retryFrom = 0;
+      entry.refusal = undefined;
     } catch (error) {
       const { minBackoffSeconds, maxBackoffSeconds } = limits.issuerKeys;
-      entry.refusal = describeFailure(issuer, error);
+      entry.refusal = describeFailure(source.issuer, error);
       entry.retryFrom = seconds() + Math.min(minBackoffSeconds * 2 ** entry.failures, maxBackoffSeconds);
       entry.failures += 1;
     }
   }
 
-  function outage(issuer: string, entry: Entry): Refusal {
-    const retryAfter = Math.max(1, Math.ceil(entry.retryFrom - seconds()));
+  function outage({ issuer }: IssuerSource, entry: Entry, retryFrom: number): Refusal {
+    const retryAfter = Math.max(1, Math.ceil(retryFrom - seconds()));
     const busy = { code: "issuer_unreachable", issuer, detail: "too many issuers are being asked at once" } as const;
     return { ...(entry.refusal ?? busy), retryAfter } as Refusal;
   }
+
+  function stateOf(source: IssuerSource, entry: Entry): IssuerState {
+    const { keys, refusal } = entry;
+    if (!keys) return { keys: new Map(), refusal: outage(source, entry, entry.retryFrom) };
+    return { keys, ...(refusal && { refusal }) };
+  }
+}
+
+/** Uploaded keys are good for ever, so that nothing is ever asked. */
+function newEntry({ revision, jwks }: IssuerSource): Entry {
+  const until = jwks ? Number.POSITIVE_INFINITY : 0;
+  return {
+    revision,
+    keys: jwks ? readKeySet(jwks.keys) : undefined,
+    freshUntil: until,
+    staleUntil: until,
+    unknownKidFrom: until,
+    failures: 0,
+    retryFrom: 0,
+    refusal: undefined,
+  };
 }
 
 function pick(keys: KeySet, kid: string): KeyResult {
-  const jwk = keys.get(kid);
-  if (jwk) return { ok: true, jwk };
+  const key = keys.get(kid);
+  if (key) return { ok: true, key };
   const refusal: Refusal = keys.has(kid)
     ? { code: "key_unusable", kid, detail: "the issuer's key set names it twice" }
     : { code: "key_unknown", kid };
   return { ok: false, refusal };
-}
-
-class IssuerKeysInvalid extends Error {
-  override readonly name = "IssuerKeysInvalid";
-}
-
-async function fetchKeys(deps: IssuerKeysDeps, issuer: string): Promise<{ keys: KeySet; maxAge?: number }> {
-  const signal = AbortSignal.timeout(limits.issuerFetch.milliseconds);
-  const document = await safeFetch(deps.fetch, await discoverKeysUrl(deps, issuer, signal), deps.policy, signal);
-  if (document.status !== 200) throw new IssuerFetchError(`its keys were answered with status ${document.status}`);
-  const maxAge = readMaxAge(document.headers.get("cache-control"));
-  return { keys: readKeySet(document.body), ...(maxAge !== undefined && { maxAge }) };
-}
-
-/** @see OpenID Connect Discovery 1.0 §4 */
-async function discoverKeysUrl(deps: IssuerKeysDeps, issuer: string, signal: AbortSignal): Promise<string> {
-  const configuration = await discovery(new URL(issuer), "berth", undefined, None(), {
-    [customFetch]: async (url) => {
-      const { status, headers, body } = await safeFetch(deps.fetch, url, deps.policy, signal);
-      return new Response(body, { status, headers: { "content-type": headers.get("content-type") ?? "" } });
-    },
-    execute: deps.policy.allowHttp ? [allowInsecureRequests] : [],
-  });
-  const metadata = configuration.serverMetadata();
-  // The library compares parsed URLs, which forgives an added slash or another case: that is another issuer.
-  if (metadata.issuer !== issuer) {
-    throw new IssuerKeysInvalid(`its discovery document names another issuer, ${printable(metadata.issuer)}`);
-  }
-  if (!metadata.jwks_uri) throw new IssuerKeysInvalid("its discovery document has no jwks_uri");
-  return metadata.jwks_uri;
-}
-
-function readKeySet(body: Uint8Array): KeySet {
-  const keys = readKeys(body);
-  if (keys.length > limits.issuerFetch.keys) {
-    throw new IssuerKeysInvalid(`its key set has ${keys.length} keys; ${limits.issuerFetch.keys} are allowed`);
-  }
-  const byKid = new Map<string, JWK | undefined>();
-  for (const jwk of keys) {
-    if (typeof jwk?.kid !== "string" || jwk.kty === "oct") continue;
-    byKid.set(jwk.kid, byKid.has(jwk.kid) ? undefined : jwk);
-  }
-  if (byKid.size === 0) throw new IssuerKeysInvalid("its key set has no key with a kid");
-  return byKid;
-}
-
-function readKeys(body: Uint8Array): readonly (JWK | null)[] {
-  try {
-    const set = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-    if (Array.isArray(set?.keys)) return set.keys;
-  } catch (error) {
-    throw new IssuerKeysInvalid("its key set is not JSON", { cause: error });
-  }
-  throw new IssuerKeysInvalid("its key set has no list of keys");
-}
-
-function readMaxAge(cacheControl: string | null): number | undefined {
-  const seconds = /(?:^|[\s,])max-age=([0-9]{1,9})(?:$|[\s,])/i.exec(cacheControl ?? "")?.[1];
-  return seconds === undefined ? undefined : Number(seconds);
-}
-
-function describeFailure(issuer: string, error: unknown): Refusal {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof IssuerFetchError) {
-      return { code: "issuer_unreachable", issuer, detail: cause.message, retryAfter: 1 };
-    }
-    if (cause instanceof IssuerKeysInvalid) {
-      return { code: "issuer_keys_invalid", issuer, detail: cause.message, retryAfter: 1 };
-    }
-  }
-  const detail = error instanceof Error ? printable(error.message) : "unknown failure";
-  return {
-    code: "issuer_keys_invalid",
-    issuer,
-    detail: `its discovery document is not acceptable (${detail})`,
-    retryAfter: 1,
-  };
 }

@@ -4,9 +4,11 @@ import { uuidv7 } from "uuidv7";
 import { createApp } from "../app.ts";
 import { type Config, ConfigError, readConfig } from "../config.ts";
 import { createIssuerKeys, type IssuerMemory } from "../oidc/issuers.ts";
-import type { Clock, Log, Random } from "../platform.ts";
+import type { Clock, Limiter, Log, Random } from "../platform.ts";
 import { maintain } from "../services/bootstrap.ts";
 import { createKeys, type KeyMemory } from "../services/keys.ts";
+import { createLimiter } from "../services/limiter.ts";
+import { createRefusalTally, type RefusalTally } from "../services/refusal-tally.ts";
 import { type Db, drizzleOptions } from "../store/db.ts";
 import { createSealer, type Sealer } from "../tokens/sealing.ts";
 import { createLog, warnOfRisks } from "./log.ts";
@@ -32,6 +34,8 @@ interface Isolate {
   readonly sealer: Sealer;
   readonly keys: KeyMemory;
   readonly issuers: IssuerMemory;
+  readonly limiter: Limiter;
+  readonly refusalTally: RefusalTally;
 }
 
 let isolate: Isolate | undefined;
@@ -67,11 +71,14 @@ export default {
         issuerKeys: createIssuerKeys(
           {
             fetch: fetchFromIssuer,
-            policy: { allowHttp: config.allowInsecureIssuers, allowLocal: config.allowInsecureIssuers },
+            publicUrl: config.publicUrl,
+            allowInsecure: config.allowInsecureIssuers,
             now: clock.now,
           },
           isolate.issuers,
         ),
+        limiter: isolate.limiter,
+        refusalTally: isolate.refusalTally,
         peerAddress: (c) => c.req.header("cf-connecting-ip"),
       });
       return await app.fetch(request);
@@ -99,7 +106,15 @@ async function openIsolate(bindings: Bindings): Promise<Isolate> {
   const config = readBindings(bindings);
   const log = createLog(config.logLevel, writeLine);
   warnOfRisks(config, log);
-  return { config, log, sealer: await createSealer(config.secretKeys ?? []), keys: {}, issuers: new Map() };
+  return {
+    config,
+    log,
+    sealer: await createSealer(config.secretKeys ?? []),
+    keys: {},
+    issuers: new Map(),
+    limiter: createLimiter(clock),
+    refusalTally: createRefusalTally(),
+  };
 }
 
 /** @throws {ConfigError} */

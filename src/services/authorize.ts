@@ -12,6 +12,7 @@ import { findRobot, touchRobot } from "../store/robots.ts";
 import { mintRegistryToken } from "../tokens/registry-token.ts";
 import { type RobotToken, verifyRobotToken } from "../tokens/robot-token.ts";
 import { type RequestOrigin, recordAudit } from "./audit.ts";
+import { distrust } from "./judge.ts";
 
 export interface Login {
   /** Absent with an identity token, which says itself whose it is. */
@@ -128,7 +129,7 @@ async function authenticate(deps: AuthorizeDeps, registry: Registry, login: Logi
 
 /** The robot of a verified token, while robot, binding, that version of it and its issuer stand. */
 async function findHolder(
-  { db, clock }: AuthorizeDeps,
+  { config, db, clock }: AuthorizeDeps,
   registry: Registry,
   token: RobotToken,
 ): Promise<Holder | undefined> {
@@ -139,7 +140,12 @@ async function findHolder(
     listGrantsOn(db, found.robot.id, registry.id),
   ]);
   const binding = bindings.find(({ id }) => id === token.bindingId);
-  if (!binding || binding.version !== token.bindingVersion || binding.issuerDisabled) return undefined;
+  if (
+    !binding ||
+    binding.version !== token.bindingVersion ||
+    distrust({ config }, { disabled: binding.issuerDisabled, registered: binding.issuerRegistered })
+  )
+    return undefined;
 
   const narrowing = token.scope === undefined ? undefined : parseNarrowing(token.scope, Number.POSITIVE_INFINITY);
   if (narrowing && !narrowing.ok) return undefined;

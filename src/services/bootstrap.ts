@@ -3,6 +3,7 @@ import type { Secret } from "../domain/secret.ts";
 import type { Db } from "../store/db.ts";
 import { findPrincipal, hasApiToken, insertPrincipal, putApiToken } from "../store/principals.ts";
 import { findDefaultRegistry, insertRegistry } from "../store/registries.ts";
+import { deleteUsedTokens } from "../store/used-tokens.ts";
 import { sha256 } from "../tokens/signing-key.ts";
 import { type MaintainDeps, maintainKeys } from "./keys.ts";
 
@@ -36,9 +37,12 @@ export async function bootstrap(db: Db, settings: BootstrapSettings, deps: Maint
   });
 }
 
-/** The work of every hour: certificates are renewed well before they end. */
+/** The work of every hour: certificates are renewed well before they end, and used tokens forgotten. */
 export async function maintain(db: Db, deps: MaintainDeps): Promise<void> {
-  await alone(db, (tx) => maintainKeys(tx, deps));
+  await alone(db, async (tx) => {
+    await maintainKeys(tx, deps);
+    await deleteUsedTokens(tx, new Date(deps.clock.now()));
+  });
 }
 
 /** Runs `work` in a transaction, one instance at a time. */

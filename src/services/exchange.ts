@@ -1,21 +1,25 @@
 import type { Deps } from "../deps.ts";
-import { type BindingOutcome, evaluate } from "../domain/evaluate.ts";
-import { issuerProblem } from "../domain/issuer.ts";
 import type { JsonObject } from "../domain/json.ts";
+import { keepClaims } from "../domain/kept-claims.ts";
 import { formatRobotName, type RobotName } from "../domain/names.ts";
+import { presetOf } from "../domain/presets.ts";
 import type { Refusal } from "../domain/refusal.ts";
 import { formatNarrowing, type Grant, intersectGrants, parseNarrowing } from "../domain/scope.ts";
 import { printable } from "../domain/text.ts";
 import { limits } from "../limits.ts";
-import { type Claims, type ParsedToken, parseToken } from "../oidc/token-shape.ts";
-import { defaultAlgorithms, verifyToken } from "../oidc/verify.ts";
+import { type Claims, parseToken } from "../oidc/token-shape.ts";
 import { epochSeconds } from "../platform.ts";
-import { type BindingRecord, listBindings, useBinding } from "../store/bindings.ts";
+import { useBinding } from "../store/bindings.ts";
 import type { Db } from "../store/db.ts";
-import { findRobot, type RobotOfOrganization, touchRobot } from "../store/robots.ts";
+import { touchRobot } from "../store/robots.ts";
+import { insertUsedToken } from "../store/used-tokens.ts";
 import { mintRobotToken } from "../tokens/robot-token.ts";
 import { sha256 } from "../tokens/signing-key.ts";
-import { type RequestOrigin, recordAudit } from "./audit.ts";
+import { type AuditEvent, type RequestOrigin, recordAudit } from "./audit.ts";
+import { countRefusal, limitAddress, limitVerified } from "./exchange-limits.ts";
+import { type Judgement, judge, type Match } from "./judge.ts";
+import { recordUnproved } from "./refusal-tally.ts";
+import { hasReplayProtection, replayRefusal } from "./replay.ts";
 
 export interface ExchangeRequest extends RequestOrigin {
   readonly robot: RobotName;
@@ -39,70 +43,40 @@ export type ExchangeResult =
   | { readonly granted: true; readonly exchange: GrantedExchange }
   | { readonly granted: false; readonly refusal: Refusal };
 
-type ExchangeDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "issuerKeys" | "keys">;
+type ExchangeDeps = Pick<
+  Deps,
+  "config" | "db" | "clock" | "random" | "issuerKeys" | "keys" | "limiter" | "refusalTally"
+>;
 
 /** What was found out about a token on its way, granted or not. */
-type Judgement =
-  | { readonly granted: true; readonly match: Match; readonly claims: Claims; readonly outcomes: Outcomes }
-  | {
-      readonly granted: false;
-      readonly refusal: Refusal;
-      readonly claims?: Claims;
-      /** Of a token that was verified. */
-      readonly outcomes?: Outcomes;
-    };
-
-type Outcomes = readonly BindingOutcome[];
-
-interface Match {
-  readonly robotId: string;
-  readonly binding: BindingRecord;
-  readonly narrowed?: readonly Grant[];
+interface Passage {
+  /** Epoch milliseconds. */
+  readonly startedAt: number;
+  readonly claims?: Claims;
+  readonly judgement?: Judgement;
 }
 
 /** Trades an external OIDC token for a robot token, and leaves one audit record either way. */
 export async function exchange(deps: ExchangeDeps, request: ExchangeRequest): Promise<ExchangeResult> {
   const startedAt = deps.clock.now();
-  const judgement = await judge(deps, request);
-  const result: ExchangeResult = judgement.granted ? await mint(deps, request, judgement, startedAt) : judgement;
-  if (!result.granted) await recordExchange(deps.db, deps, request, { judgement, result, startedAt });
-  return result;
-}
+  const limited = await limitAddress(deps, request.clientAddress);
+  if (limited) return refuse(deps, request, { startedAt }, limited);
 
-async function judge(deps: ExchangeDeps, request: ExchangeRequest): Promise<Judgement> {
   const requested = readRequestedScope(request.scope);
-  if (!requested.ok) return { granted: false, refusal: requested.refusal };
-
+  if (!requested.ok) return refuse(deps, request, { startedAt }, requested.refusal);
   const parsed = parseToken(request.token);
-  if (!parsed.ok) return { granted: false, refusal: parsed.refusal };
+  if (!parsed.ok) return refuse(deps, request, { startedAt }, parsed.refusal);
+
   const { token } = parsed;
-  const { claims } = token;
+  const judgement = await judge(deps, request.robot, token);
+  const passage = { startedAt, claims: token.claims, judgement };
+  const { match } = judgement;
+  if (!match) return refuse(deps, request, passage, judgement.refusal as Refusal);
 
-  const trust = await findTrust(deps, request.robot, claims.iss);
-  if (!trust.ok) return { granted: false, refusal: trust.refusal, claims };
-  const { found, bindings } = trust;
-
-  const now = epochSeconds(deps.clock);
-  const unverified = await verify(deps, token, now);
-  if (unverified) return { granted: false, refusal: unverified, claims };
-
-  const defaults = {
-    audiences: found.organization.audiences ?? deps.config.audiences,
-    clients: found.organization.clients ?? [],
-  };
-  const decision = evaluate(bindings, claims, defaults, now);
-  const { outcomes } = decision;
-  if (!decision.granted) return { granted: false, refusal: decision.refusal, claims, outcomes };
-
-  const { outcome } = decision;
-  const binding = bindings.find(({ id }) => id === outcome.binding.id) as BindingRecord;
-  const narrowed = narrow(outcome.narrowed?.grants, requested.grants);
-  return {
-    granted: true,
-    claims,
-    outcomes,
-    match: { robotId: found.robot.id, binding, ...(narrowed && { narrowed }) },
-  };
+  const busy = await limitVerified(deps, { robotId: match.robotId, issuerId: match.issuer.id });
+  if (busy) return refuse(deps, request, passage, busy);
+  const result = await mint(deps, request, passage, match, requested.grants);
+  return result.granted ? result : refuse(deps, request, passage, result.refusal);
 }
 
 function readRequestedScope(scope: string | undefined) {
@@ -115,125 +89,140 @@ function readRequestedScope(scope: string | undefined) {
   return { ok: false, refusal } as const;
 }
 
-type Trust =
-  | { readonly ok: true; readonly found: RobotOfOrganization; readonly bindings: readonly BindingRecord[] }
-  | { readonly ok: false; readonly refusal: Refusal };
+async function mint(
+  deps: ExchangeDeps,
+  request: ExchangeRequest,
+  passage: Passage & { readonly claims: Claims },
+  match: Match,
+  requested: readonly Grant[] | undefined,
+): Promise<ExchangeResult> {
+  const { binding, outcome } = match;
+  const iat = epochSeconds(deps.clock);
+  const ttl = Math.min(binding.tokenTtl ?? deps.config.robotTokenTtl, deps.config.robotTokenTtl);
+  const exp = Math.min(iat + ttl, binding.expiresAt ?? Number.POSITIVE_INFINITY);
+  const jti = deps.random.uuid();
+  const narrowed = narrow(outcome.narrowed?.grants, requested);
+  const scope = narrowed && formatNarrowing(narrowed);
+  const narrowing = scope === undefined ? {} : { scope };
+  const { signing } = await deps.keys.robotToken();
+  const minted = { robot: request.robot, bindingId: binding.id, bindingVersion: binding.version, jti, iat, exp };
+  const token = await mintRobotToken({ ...minted, ...narrowing }, deps.config, signing);
 
-/** The robot's bindings to one issuer. Nothing is fetched for an issuer that it is not bound to. */
-async function findTrust({ config, db }: ExchangeDeps, name: RobotName, issuer: string): Promise<Trust> {
-  const refuse = (refusal: Refusal): Trust => ({ ok: false, refusal });
-  const found = await findRobot(db, name);
-  if (!found) return refuse({ code: "robot_unknown" });
-  if (found.robot.disabled) return refuse({ code: "robot_disabled" });
-
-  const all = await listBindings(db, found.robot.id);
-  if (all.length === 0) return refuse({ code: "robot_unbound", auditOnly: false });
-  const bindings = all.filter((binding) => binding.issuer === issuer);
-  const rules = { publicUrl: config.publicUrl, allowInsecure: config.allowInsecureIssuers };
-  if (bindings.length === 0 || issuerProblem(issuer, rules)) return refuse({ code: "issuer_unbound", issuer });
-  if (bindings.every(({ issuerDisabled }) => issuerDisabled)) return refuse({ code: "issuer_disabled", issuer });
-  return { ok: true, found, bindings };
+  const at = new Date(deps.clock.now());
+  const metadata = { binding_id: binding.id, binding_version: binding.version, robot_token_jti: jti };
+  const event = await eventOf(deps, request, passage, "granted", metadata);
+  const refusal = await inTransaction(deps.db, async (tx) => {
+    await useToken(tx, request, passage.claims, match, at);
+    if (!(await useBinding(tx, binding, match.issuer.revision, at))) {
+      throw new Refused({ code: "issuer_unbound", issuer: binding.issuer });
+    }
+    await touchRobot(tx, match.robotId, at, at);
+    await recordAudit(tx, deps, event);
+  });
+  if (refusal) return { granted: false, refusal };
+  const exchange = { token, robot: request.robot, issuedAt: iat, expiresIn: exp - iat, ...narrowing };
+  return { granted: true, exchange };
 }
 
-function verify({ issuerKeys }: ExchangeDeps, token: ParsedToken, now: number): Promise<Refusal | undefined> {
-  return verifyToken(token, { issuer: token.claims.iss, algorithms: defaultAlgorithms }, issuerKeys, now);
+/** Undoes what a transaction has done until then. */
+class Refused extends Error {
+  readonly refusal: Refusal;
+
+  constructor(refusal: Refusal) {
+    super(refusal.code);
+    this.refusal = refusal;
+  }
+}
+
+async function inTransaction(db: Db, work: (tx: Db) => Promise<void>): Promise<Refusal | undefined> {
+  try {
+    await db.transaction(work);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Refused) return error.refusal;
+    throw error;
+  }
 }
 
 function narrow(one: readonly Grant[] | undefined, other: readonly Grant[] | undefined): readonly Grant[] | undefined {
   return one && other ? intersectGrants(one, other) : (one ?? other);
 }
 
-async function mint(
-  deps: ExchangeDeps,
-  request: ExchangeRequest,
-  judgement: Extract<Judgement, { granted: true }>,
-  startedAt: number,
-): Promise<ExchangeResult> {
-  const { match } = judgement;
-  const { binding } = match;
-  const iat = epochSeconds(deps.clock);
-  const ttl = Math.min(binding.tokenTtl ?? deps.config.robotTokenTtl, deps.config.robotTokenTtl);
-  const exp = Math.min(iat + ttl, binding.expiresAt ?? Number.POSITIVE_INFINITY);
-  const jti = deps.random.uuid();
-  const scope = match.narrowed && formatNarrowing(match.narrowed);
-  const minted = {
-    robot: request.robot,
-    bindingId: binding.id,
-    bindingVersion: binding.version,
-    jti,
-    iat,
-    exp,
-    ...(scope !== undefined && { scope }),
-  };
-  const { signing } = await deps.keys.robotToken();
-  const token = await mintRobotToken(minted, deps.config, signing);
-
-  return deps.db.transaction(async (tx): Promise<ExchangeResult> => {
-    const at = new Date(deps.clock.now());
-    if (!(await useBinding(tx, binding, at))) {
-      return { granted: false, refusal: { code: "issuer_unbound", issuer: binding.issuer } };
-    }
-    await touchRobot(tx, match.robotId, at, at);
-    const result: ExchangeResult = {
-      granted: true,
-      exchange: {
-        token,
-        robot: request.robot,
-        issuedAt: iat,
-        expiresIn: exp - iat,
-        ...(scope !== undefined && { scope }),
-      },
-    };
-    await recordExchange(tx, deps, request, { judgement, result, startedAt, jti });
-    return result;
-  });
-}
-
-interface ExchangeFacts {
-  readonly judgement: Judgement;
-  readonly result: ExchangeResult;
-  /** Epoch milliseconds. */
-  readonly startedAt: number;
-  /** Of the robot token. */
-  readonly jti?: string;
-}
-
-async function recordExchange(
-  db: Db,
-  deps: ExchangeDeps,
-  request: ExchangeRequest,
-  { judgement, result, startedAt, jti }: ExchangeFacts,
+/** Uses up a token, once for each robot, where its issuer is so protected. */
+async function useToken(
+  tx: Db,
+  { requestId }: ExchangeRequest,
+  { jti, exp }: Claims,
+  { issuer, robotId }: Match,
+  usedAt: Date,
 ): Promise<void> {
-  const { claims, outcomes } = judgement;
-  const metadata: JsonObject = {
-    ...(claims && { issuer: claims.iss, subject: claims.sub, audience: claims.aud }),
-    ...(claims?.jti !== undefined && { jti: claims.jti }),
-    ...(judgement.granted && {
-      binding_id: judgement.match.binding.id,
-      binding_version: judgement.match.binding.version,
-    }),
-    ...describeAudited(outcomes),
-    ...(jti !== undefined && { robot_token_jti: jti }),
-    ...(!result.granted && { reason: result.refusal as unknown as JsonObject }),
-    token_verified: outcomes !== undefined,
-    token_sha256: await sha256(request.token),
-    duration_ms: deps.clock.now() - startedAt,
-  };
-  await recordAudit(db, deps, {
-    requestId: request.requestId,
-    clientAddress: request.clientAddress,
-    kind: "federated_robot_token_exchange",
-    organization: request.robot.organization,
-    robot: formatRobotName(request.robot),
-    outcome: result.granted ? "success" : "refused",
-    code: result.granted ? "granted" : result.refusal.code,
-    metadata,
-  });
+  if (!hasReplayProtection(issuer)) return;
+  const expiresAt = new Date((exp + limits.token.leewaySeconds) * 1000);
+  const use = { issuerId: issuer.id, robotId, usedAt, requestId, expiresAt };
+  const earlier = jti === undefined ? undefined : await insertUsedToken(tx, { ...use, jti });
+  const refusal = replayRefusal(jti, earlier);
+  if (refusal) throw new Refused(refusal);
 }
 
-/** What the bindings in audit mode would have decided. */
-function describeAudited(outcomes: Outcomes = []): JsonObject {
-  const audited = outcomes.filter(({ binding }) => binding.mode === "audit");
-  if (audited.length === 0) return {};
-  return { audited_bindings: audited.map(({ binding, matched }) => ({ id: binding.id, matched })) };
+async function refuse(
+  deps: ExchangeDeps,
+  request: ExchangeRequest,
+  passage: Passage,
+  refusal: Refusal,
+): Promise<ExchangeResult> {
+  const { code } = refusal;
+  const event = await eventOf(deps, request, passage, code, { reason: refusal as unknown as JsonObject });
+  await (passage.judgement?.verified ? recordAudit(deps.db, deps, event) : recordUnproved(deps, event));
+  if (code !== "rate_limited" && !isOutage(refusal)) await countRefusal(deps, request.clientAddress);
+  return { granted: false, refusal };
+}
+
+function isOutage({ code }: Refusal): boolean {
+  return code === "issuer_unreachable" || code === "issuer_keys_invalid";
+}
+
+async function eventOf(
+  deps: ExchangeDeps,
+  { requestId, clientAddress, robot, token }: ExchangeRequest,
+  { startedAt, claims, judgement }: Passage,
+  code: string,
+  metadata: JsonObject,
+): Promise<AuditEvent & { readonly code: string }> {
+  return {
+    requestId,
+    clientAddress,
+    kind: "federated_robot_token_exchange",
+    organization: robot.organization,
+    robot: formatRobotName(robot),
+    outcome: code === "granted" ? "success" : "refused",
+    code,
+    metadata: {
+      ...(claims && { issuer: claims.iss, subject: claims.sub, audience: claims.aud }),
+      ...(claims?.jti !== undefined && { jti: claims.jti }),
+      ...metadata,
+      ...describeAudited(judgement),
+      ...(claims && judgement && describeClaims(claims, judgement)),
+      token_verified: judgement?.verified ?? false,
+      token_sha256: await sha256(token),
+      duration_ms: deps.clock.now() - startedAt,
+    },
+  };
+}
+
+/** What the bindings in audit mode would have decided of a verified token. */
+function describeAudited(judgement: Judgement | undefined): JsonObject {
+  const outcomes = judgement?.trials
+    .filter(({ verification }) => !verification.refusal)
+    .flatMap(({ decision }) => decision.outcomes);
+  const audited = outcomes?.filter(({ binding }) => binding.mode === "audit") ?? [];
+  return audited.length === 0
+    ? {}
+    : { audited_bindings: audited.map(({ binding, matched }) => ({ id: binding.id, matched })) };
+}
+
+/** What a later explanation needs. */
+function describeClaims({ iss, payload }: Claims, { bindings, trials }: Judgement): JsonObject {
+  const presets = [presetOf(iss), ...trials.map(({ preset }) => preset)];
+  const { claims, leftOut } = keepClaims(payload, bindings, presets);
+  return { claims, claims_left_out: leftOut };
 }

@@ -17,6 +17,8 @@ export interface KeysDeps {
 interface KeyRing {
   readonly robotToken: RobotTokenKeys;
   readonly registries: ReadonlyMap<string, RegistryKeys>;
+  /** The x coordinates of all, retired ones included. */
+  readonly points: ReadonlySet<string | undefined>;
 }
 
 /** The key ring as it was last read: nothing but values, so that it may outlive the request that read it. */
@@ -56,6 +58,9 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = {}): Keys {
       if (!keys) throw new Error(`registry ${registryId} has no keys`);
       return keys;
     },
+    async isOwn({ x }) {
+      return x !== undefined && (await read()).points.has(x);
+    },
   };
 }
 
@@ -68,6 +73,7 @@ async function loadKeyRing({ db, sealer }: KeysDeps): Promise<KeyRing> {
   const robotRows = ofPurpose(rows, "robot_token", null);
   return {
     registries,
+    points: new Set(rows.map(({ publicJwk }) => publicJwk.x)),
     robotToken: {
       signing: await openKey(activeRow(robotRows), sealer),
       verifying: await Promise.all(robotRows.map(toPublicKey)),

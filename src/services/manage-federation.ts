@@ -7,6 +7,7 @@ import {
   planFederation,
 } from "../domain/federation.ts";
 import type { RobotName } from "../domain/names.ts";
+import { anchorProblem, presetOf } from "../domain/presets.ts";
 import { limits } from "../limits.ts";
 import {
   type BindingRecord,
@@ -16,12 +17,13 @@ import {
   listBindings,
   updateBinding,
 } from "../store/bindings.ts";
-import { ensureIssuer } from "../store/issuers.ts";
+import type { Issuer } from "../store/issuers.ts";
+import { chooseIssuer, issuerWarnings } from "./bind-issuer.ts";
 import { getRobot, getRobotToChange, recordChange } from "./manage-robots.ts";
 import { ManagementError, refuseProblems } from "./management-error.ts";
 import type { Actor } from "./principals.ts";
 
-type ManageDeps = Pick<Deps, "config" | "db" | "clock" | "random">;
+type ManageDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "issuerKeys">;
 
 export async function getFederation(
   deps: Pick<Deps, "db">,
@@ -32,15 +34,21 @@ export async function getFederation(
   return listBindings(deps.db, robot.id);
 }
 
+/** Bindings as they were stored, and what was found when their issuers were tried, by the bindings' ids. */
+export interface StoredFederation {
+  readonly bindings: readonly BindingRecord[];
+  readonly warnings: ReadonlyMap<string, readonly string[]>;
+}
+
 /** Replaces a robot's bindings, whole or not at all; what each entry means is `planFederation`'s to say. */
 export async function putFederation(
   deps: ManageDeps,
   actor: Actor,
   name: RobotName,
   entries: readonly FederationEntry[],
-): Promise<readonly BindingRecord[]> {
+): Promise<StoredFederation> {
   refuseProblems(entries.flatMap((entry, index) => entryProblems(deps, entry, index)));
-  return deps.db.transaction(async (tx) => {
+  const { bindings, issuers, party } = await deps.db.transaction(async (tx) => {
     const robot = await getRobotToChange(tx, actor, name);
     const stored = await listBindings(tx, robot.id);
     const plan = planFederation(stored, entries);
@@ -48,22 +56,57 @@ export async function putFederation(
     if (plan.bindings.length > limits.binding.perRobot) {
       refuseProblems([{ path: [], message: `a robot has at most ${limits.binding.perRobot} bindings` }]);
     }
+    const chosen = await chooseIssuers(deps, tx, entries, plan.bindings);
 
     await deleteBindings(
       tx,
       plan.removed.map(({ id }) => id),
     );
     for (const [position, planned] of plan.bindings.entries()) {
-      await applyPlanned(deps, tx, robot.id, planned, position);
+      const issuerId = chosen.get(planned)?.id;
+      await applyPlanned(deps, tx, robot.id, planned, { position, ...(issuerId !== undefined && { issuerId }) });
     }
     const after = await listBindings(tx, robot.id);
-    refuseProblems(issuerIdProblems(entries, after));
     await recordChange(deps, tx, actor, "create_robot_federation", name, {
       bindings: after.map(({ id, version, issuer, subject }) => ({ id, version, issuer, subject })),
       removed: plan.removed.map(({ id }) => id),
     });
-    return after;
+    return { bindings: after, issuers: distinct([...chosen.values()]), party: robot.organizationId };
   });
+  return { bindings, warnings: await tryIssuers(deps, bindings, issuers, party) };
+}
+
+/** For each planned binding that is made or replaced. */
+type ChosenIssuers = ReadonlyMap<PlannedBinding, Issuer>;
+
+async function chooseIssuers(
+  deps: ManageDeps,
+  tx: Deps["db"],
+  entries: readonly FederationEntry[],
+  plan: readonly PlannedBinding[],
+): Promise<ChosenIssuers> {
+  const problems: Problem[] = [];
+  const chosen = new Map<PlannedBinding, Issuer>();
+  for (const planned of plan) {
+    if (planned.action === "keep") continue;
+    const { entry } = planned;
+    const index = entries.findIndex((one) => one === entry || (one.terms !== undefined && one.terms === entry.terms));
+    const choice = await chooseIssuer(
+      deps,
+      tx,
+      entry,
+      planned.action === "replace" ? planned.stored.issuerId : undefined,
+    );
+    if (!choice.ok) {
+      problems.push({ path: [index, choice.path], message: choice.message });
+      continue;
+    }
+    chosen.set(planned, choice.issuer);
+    const problem = anchorProblem(entry.terms ?? plainTerms(entry), presetOf(entry.issuer, choice.issuer.preset));
+    if (problem) problems.push({ ...problem, path: [index, ...problem.path] });
+  }
+  refuseProblems(problems);
+  return chosen;
 }
 
 export async function clearFederation(deps: ManageDeps, actor: Actor, name: RobotName): Promise<void> {
@@ -103,15 +146,6 @@ function entryProblems({ config }: ManageDeps, entry: FederationEntry, index: nu
   }));
 }
 
-/** An entry may name its issuer by id too: as it was read, so it must be sent. */
-function issuerIdProblems(entries: readonly FederationEntry[], stored: readonly BindingRecord[]): Problem[] {
-  return entries.flatMap(({ issuer, issuerId }, index) =>
-    issuerId === undefined || stored.some((one) => one.issuer === issuer && one.issuerId === issuerId)
-      ? []
-      : [{ path: [index, "issuer_id"], message: `is not the id of the issuer ${issuer}` }],
-  );
-}
-
 function conflictError(conflict: FederationConflict, index: number): ManagementError {
   switch (conflict) {
     case "repeated":
@@ -144,21 +178,23 @@ async function applyPlanned(
   tx: Deps["db"],
   robotId: string,
   planned: PlannedBinding,
-  position: number,
+  { position, issuerId }: Pick<BindingRow, "position"> & Partial<Pick<BindingRow, "issuerId">>,
 ): Promise<void> {
   switch (planned.action) {
     case "keep":
       return updateBinding(tx, planned.stored.id, { position });
     case "replace":
       return updateBinding(tx, planned.stored.id, {
-        ...(await toRow(deps, tx, planned.entry.terms)),
+        ...toRow(planned.entry.terms),
+        ...(issuerId !== undefined && { issuerId }),
         position,
         description: planned.entry.description,
         ...(planned.decides && { version: planned.stored.version + 1 }),
       });
     case "create":
       return insertBinding(tx, {
-        ...(await toRow(deps, tx, planned.entry.terms ?? plainTerms(planned.entry))),
+        ...toRow(planned.entry.terms ?? plainTerms(planned.entry)),
+        issuerId: issuerId as string,
         id: deps.random.uuid(),
         robotId,
         position,
@@ -169,12 +205,24 @@ async function applyPlanned(
   }
 }
 
-async function toRow(deps: ManageDeps, tx: Deps["db"], terms: BindingTerms) {
-  const { issuer, expiresAt, ...rest } = terms;
-  const issuerId = await ensureIssuer(tx, { id: deps.random.uuid(), issuer, createdAt: new Date(deps.clock.now()) });
-  return {
-    ...rest,
-    issuerId,
-    expiresAt: expiresAt === null ? null : new Date(expiresAt * 1000),
-  } satisfies Partial<BindingRow>;
+function toRow({ issuer: _, expiresAt, ...terms }: BindingTerms) {
+  return { ...terms, expiresAt: expiresAt === null ? null : new Date(expiresAt * 1000) };
+}
+
+function distinct(issuers: readonly Issuer[]): Issuer[] {
+  return [...new Map(issuers.map((issuer) => [issuer.id, issuer])).values()];
+}
+
+/** What the issuers of bindings that were made or replaced say, when they are tried. */
+async function tryIssuers(
+  deps: ManageDeps,
+  bindings: readonly BindingRecord[],
+  issuers: readonly Issuer[],
+  party: string,
+): Promise<Map<string, readonly string[]>> {
+  const tried = await Promise.all(
+    issuers.map(async (issuer) => [issuer.id, await issuerWarnings(deps, issuer, party)] as const),
+  );
+  const byIssuer = new Map(tried);
+  return new Map(bindings.map(({ id, issuerId }) => [id, byIssuer.get(issuerId) ?? []]));
 }

@@ -62,7 +62,16 @@ export async function getRobot(deps: Pick<Deps, "db">, actor: Actor, name: Robot
   return (await requireRobot(actor, name, () => findRobot(deps.db, name))).robot;
 }
 
-/** The same, and nobody else changes it until the transaction ends. */
+/** The same, with the organization that it belongs to. */
+export function getRobotOfOrganization(
+  deps: Pick<Deps, "db">,
+  actor: Actor,
+  name: RobotName,
+): Promise<RobotOfOrganization> {
+  return requireRobot(actor, name, () => findRobot(deps.db, name));
+}
+
+/** The robot, and nobody else changes it until the transaction ends. */
 export async function getRobotToChange(tx: Deps["db"], actor: Actor, name: RobotName): Promise<Robot> {
   return (await requireRobot(actor, name, () => lockRobot(tx, name))).robot;
 }

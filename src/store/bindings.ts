@@ -6,7 +6,9 @@ import { bindings, issuers, robots } from "./schema.ts";
 /** A binding with the issuer it trusts, and its history. */
 export interface BindingRecord extends Binding {
   readonly issuerId: string;
+  readonly issuerRegistered: boolean;
   readonly issuerDisabled: boolean;
+  readonly issuerPreset: string | null;
   readonly description: string | null;
   readonly createdAt: Date;
   readonly lastUsed: Date | null;
@@ -17,15 +19,22 @@ export type BindingRow = typeof bindings.$inferInsert;
 
 export async function listBindings(db: Db, robotId: string): Promise<BindingRecord[]> {
   const rows = await db
-    .select()
+    .select({
+      binding: bindings,
+      issuer: {
+        issuer: issuers.issuer,
+        issuerRegistered: issuers.registered,
+        issuerDisabled: issuers.disabled,
+        issuerPreset: issuers.preset,
+      },
+    })
     .from(bindings)
     .innerJoin(issuers, eq(bindings.issuerId, issuers.id))
     .where(eq(bindings.robotId, robotId))
     .orderBy(asc(bindings.position));
-  return rows.map(({ bindings: binding, issuers: issuer }) => ({
+  return rows.map(({ binding, issuer }) => ({
     ...binding,
-    issuer: issuer.issuer,
-    issuerDisabled: issuer.disabled,
+    ...issuer,
     expiresAt: binding.expiresAt && Math.floor(binding.expiresAt.getTime() / 1000),
   }));
 }
@@ -45,9 +54,10 @@ export async function deleteBindings(db: Db, ids: readonly string[]): Promise<vo
 /**
  * Counts a use of a binding, and holds it until the transaction ends.
  *
- * @returns whether that version of it, its robot and its issuer still stand
+ * @param issuerRevision of the issuer, as it was when its token was verified
+ * @returns whether that version of it, its robot and that revision of its issuer still stand
  */
-export async function useBinding(tx: Db, { id, version }: Binding, at: Date): Promise<boolean> {
+export async function useBinding(tx: Db, { id, version }: Binding, issuerRevision: number, at: Date): Promise<boolean> {
   const used = await tx
     .update(bindings)
     .set({ useCount: sql`${bindings.useCount} + 1`, lastUsed: at })
@@ -60,6 +70,7 @@ export async function useBinding(tx: Db, { id, version }: Binding, at: Date): Pr
         eq(robots.id, bindings.robotId),
         eq(robots.disabled, false),
         eq(issuers.id, bindings.issuerId),
+        eq(issuers.revision, issuerRevision),
         eq(issuers.disabled, false),
       ),
     )

@@ -1,12 +1,80 @@
-import { eq } from "drizzle-orm";
+import { and, asc, count, eq, gt, inArray } from "drizzle-orm";
 import type { Db } from "./db.ts";
-import { issuers } from "./schema.ts";
+import { bindings, issuers } from "./schema.ts";
 
-/** The id of the issuer, which is made when nobody was bound to it before. */
-export async function ensureIssuer(db: Db, issuer: { id: string; issuer: string; createdAt: Date }): Promise<string> {
-  await db.insert(issuers).values(issuer).onConflictDoNothing({ target: issuers.issuer });
-  const rows = await db.select({ id: issuers.id }).from(issuers).where(eq(issuers.issuer, issuer.issuer));
-  const [row] = rows;
-  if (!row) throw new Error("an issuer vanished while it was being bound");
-  return row.id;
+export type Issuer = typeof issuers.$inferSelect;
+export type IssuerChange = Partial<Omit<Issuer, "id" | "issuer" | "createdAt">>;
+
+export async function insertIssuer(db: Db, issuer: Issuer): Promise<void> {
+  await db.insert(issuers).values(issuer);
+}
+
+/** The issuer that is open to all, which is made when nobody was bound to it before. */
+export async function openIssuer(db: Db, issuer: Pick<Issuer, "id" | "issuer" | "createdAt">): Promise<Issuer> {
+  await db.insert(issuers).values(issuer).onConflictDoNothing();
+  const [opened] = await db
+    .select()
+    .from(issuers)
+    .where(and(eq(issuers.issuer, issuer.issuer), eq(issuers.registered, false)));
+  if (!opened) throw new Error("an issuer vanished while it was being opened");
+  return opened;
+}
+
+export async function findIssuer(db: Db, id: string): Promise<Issuer | undefined> {
+  const rows = await db.select().from(issuers).where(eq(issuers.id, id));
+  return rows[0];
+}
+
+/** The same, and whoever else asks so waits until this transaction ends. */
+export async function lockIssuer(tx: Db, id: string): Promise<Issuer | undefined> {
+  const rows = await tx.select().from(issuers).where(eq(issuers.id, id)).for("update");
+  return rows[0];
+}
+
+export async function listIssuersById(db: Db, ids: readonly string[]): Promise<Issuer[]> {
+  return ids.length === 0
+    ? []
+    : db
+        .select()
+        .from(issuers)
+        .where(inArray(issuers.id, [...ids]));
+}
+
+/** All that share one issuer string. */
+export async function listIssuersOf(db: Db, issuer: string): Promise<Issuer[]> {
+  return db.select().from(issuers).where(eq(issuers.issuer, issuer)).orderBy(asc(issuers.id));
+}
+
+/** In the order in which they were made, those after the id `after`. */
+export async function listIssuers(
+  db: Db,
+  filter: { readonly issuer?: string | undefined; readonly after?: string | undefined },
+  limit: number,
+): Promise<Issuer[]> {
+  return db
+    .select()
+    .from(issuers)
+    .where(
+      and(
+        filter.issuer === undefined ? undefined : eq(issuers.issuer, filter.issuer),
+        filter.after === undefined ? undefined : gt(issuers.id, filter.after),
+      ),
+    )
+    .orderBy(asc(issuers.id))
+    .limit(limit);
+}
+
+export async function countBindingsTo(db: Db, issuerId: string): Promise<number> {
+  const [row] = await db.select({ bindings: count() }).from(bindings).where(eq(bindings.issuerId, issuerId));
+  return row?.bindings ?? 0;
+}
+
+export async function updateIssuer(db: Db, id: string, change: IssuerChange): Promise<void> {
+  if (Object.keys(change).length > 0) await db.update(issuers).set(change).where(eq(issuers.id, id));
+}
+
+/** Deletes an issuer with the bindings to it. */
+export async function deleteIssuer(db: Db, id: string): Promise<void> {
+  await db.delete(bindings).where(eq(bindings.issuerId, id));
+  await db.delete(issuers).where(eq(issuers.id, id));
 }

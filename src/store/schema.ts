@@ -7,6 +7,7 @@ import {
   integer,
   jsonb,
   pgTable,
+  primaryKey,
   text,
   timestamp,
   unique,
@@ -49,12 +50,36 @@ export const robots = pgTable(
   (table) => [unique("robots_name").on(table.organizationId, table.name)],
 );
 
-export const issuers = pgTable("issuers", {
-  id: id(),
-  issuer: text().notNull().unique(),
-  disabled: boolean().notNull().default(false),
-  createdAt: time().notNull(),
-});
+export const issuers = pgTable(
+  "issuers",
+  {
+    id: id(),
+    /** Several may share it, with keys of their own: every default Kubernetes cluster does. */
+    issuer: text().notNull(),
+    /** By a superuser; the others were opened by a binding. */
+    registered: boolean().notNull().default(false),
+    /** Moves with what its keys are found by. */
+    revision: integer().notNull().default(1),
+    name: text().unique(),
+    preset: text(),
+    jwks: jsonb().$type<{ readonly keys: readonly JWK[] }>(),
+    jwksUri: text(),
+    caPem: text(),
+    algorithms: jsonb().$type<readonly string[]>(),
+    allowPrivateNetwork: boolean().notNull().default(false),
+    /** Seconds. */
+    maxTokenAge: integer(),
+    replayProtection: boolean(),
+    audiences: jsonb().$type<readonly string[]>(),
+    clients: jsonb().$type<readonly string[]>(),
+    disabled: boolean().notNull().default(false),
+    createdAt: time().notNull(),
+  },
+  (table) => [
+    index("issuers_issuer").on(table.issuer),
+    uniqueIndex("issuers_opened").on(table.issuer).where(sql`not ${table.registered}`),
+  ],
+);
 
 export const bindings = pgTable(
   "bindings",
@@ -83,6 +108,27 @@ export const bindings = pgTable(
     useCount: bigint({ mode: "number" }).notNull().default(0),
   },
   (table) => [index("bindings_robot").on(table.robotId, table.position), index("bindings_issuer").on(table.issuerId)],
+);
+
+/** Tokens of issuers with replay protection that were used for a robot, as long as they are good. */
+export const usedTokens = pgTable(
+  "used_tokens",
+  {
+    issuerId: uuid()
+      .notNull()
+      .references(() => issuers.id, { onDelete: "cascade" }),
+    jti: text().notNull(),
+    robotId: uuid()
+      .notNull()
+      .references(() => robots.id, { onDelete: "cascade" }),
+    usedAt: time().notNull(),
+    requestId: text().notNull(),
+    expiresAt: time().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.issuerId, table.jti, table.robotId] }),
+    index("used_tokens_expiry").on(table.expiresAt),
+  ],
 );
 
 export const registries = pgTable(

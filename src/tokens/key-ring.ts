@@ -25,4 +25,6 @@ export interface RegistryKeys {
 export interface Keys {
   robotToken(): Promise<RobotTokenKeys>;
   registry(registryId: string): Promise<RegistryKeys>;
+  /** Whether a public key is one of these, whatever it calls itself. */
+  isOwn(jwk: JWK): Promise<boolean>;
 }

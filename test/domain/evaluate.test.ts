@@ -272,7 +272,7 @@ it("every rule of every binding is told, whether it passed or failed", () => {
     ["client", true],
     ["subject", false],
     ["claim", true],
-    ["expiry", true],
+    ["binding_expiry", true],
     ["scope", true],
   ]);
 });

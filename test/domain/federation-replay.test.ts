@@ -20,22 +20,24 @@ const terms = fc
   })
   .map(({ pair: own, ...given }) => makeTerms({ ...own, ...given }));
 const stored: fc.Arbitrary<StoredBinding[]> = fc
-  .array(terms, { maxLength: 4 })
-  .map((all) => all.map((one, index) => makeStored({ ...one, id: `stored-${index}` })));
+  .array(fc.tuple(terms, fc.constantFrom("i1", "i2")), { maxLength: 4 })
+  .map((all) => all.map(([one, issuerId], index) => makeStored({ ...one, id: `stored-${index}`, issuerId })));
 
 const quayEntry: fc.Arbitrary<FederationEntry> = pair;
 const berthEntry: fc.Arbitrary<FederationEntry> = fc
   .record({
     terms,
     id: fc.constantFrom(undefined, undefined, "stored-0", "stored-1"),
+    issuerId: fc.constantFrom(undefined, undefined, "i1", "i2"),
     description: fc.constantFrom(null, "x"),
   })
-  .map(({ terms: own, id, description }) => ({
+  .map(({ terms: own, id, issuerId, description }) => ({
     issuer: own.issuer,
     subject: own.subject,
     terms: own,
     description,
     ...(id !== undefined && { id }),
+    ...(issuerId !== undefined && { issuerId }),
   }));
 const list = (entry: fc.Arbitrary<FederationEntry>) => fc.array(entry, { maxLength: 5 });
 
@@ -53,11 +55,12 @@ function carryOut(planned: PlannedBinding, newId: string): StoredBinding {
     case "replace": {
       const { terms: own, description } = planned.entry;
       const version = planned.stored.version + (planned.decides ? 1 : 0);
-      return { ...own, id: planned.stored.id, version, description };
+      const issuerId = planned.entry.issuerId ?? planned.stored.issuerId;
+      return { ...own, id: planned.stored.id, issuerId, version, description };
     }
     case "create": {
-      const { issuer, subject, terms: own, description } = planned.entry;
-      return { ...(own ?? makeTerms({ issuer, subject })), id: newId, version: 1, description: description ?? null };
+      const { issuer, issuerId = "i1", subject, terms: own, description = null } = planned.entry;
+      return { ...(own ?? makeTerms({ issuer, subject })), id: newId, issuerId, version: 1, description };
     }
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { isPlainText } from "../../src/domain/text.ts";
 import { createIssuerKeys } from "../../src/oidc/issuers.ts";
-import { jsonResponse, keySetOf } from "../support/fake-issuer.ts";
+import { jsonResponse, keySetOf, sourceOf } from "../support/fake-issuer.ts";
 
 /** Asks for the keys of `issuer`, whose discovery document is `document`; tells what was asked for. */
 async function discover(issuer: string, document: Response | unknown, allowInsecure = false) {
@@ -13,10 +13,11 @@ async function discover(issuer: string, document: Response | unknown, allowInsec
       if (!url.includes("/.well-known/")) return jsonResponse(keySetOf("a"));
       return document instanceof Response ? document : jsonResponse(document);
     },
-    policy: { allowHttp: allowInsecure, allowLocal: allowInsecure },
+    publicUrl: "https://berth.example",
+    allowInsecure,
     now: () => 0,
   });
-  const result = await keys.find(issuer, "a");
+  const result = await keys.find(sourceOf(issuer), "a", "acme");
   return { requests, outcome: result.ok ? "found" : result.refusal.code };
 }
 
@@ -106,10 +107,11 @@ describe("discovery", () => {
     const hostile = `${host}/\u0000\ud800${"x".repeat(5000)}`;
     const keys = createIssuerKeys({
       fetch: async (url) => (url.startsWith(issuer) ? jsonResponse({ issuer, jwks_uri: hostile }) : answer()),
-      policy: { allowHttp: false, allowLocal: false },
+      publicUrl: "https://berth.example",
+      allowInsecure: false,
       now: () => 0,
     });
-    const result = await keys.find(issuer, "a");
+    const result = await keys.find(sourceOf(issuer), "a", "acme");
     const detail = !result.ok && "detail" in result.refusal ? result.refusal.detail : "";
     expect(isPlainText(detail)).toBe(true);
     expect(detail.length).toBeGreaterThan(0);

@@ -1,5 +1,12 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { createFakeIssuer, type FakeIssuer, issuerUrl, jsonResponse, keySetOf } from "../support/fake-issuer.ts";
+import {
+  createFakeIssuer,
+  type FakeIssuer,
+  issuerUrl,
+  jsonResponse,
+  keySetOf,
+  sourceOf,
+} from "../support/fake-issuer.ts";
 
 let issuer: FakeIssuer;
 beforeEach(() => {
@@ -8,13 +15,16 @@ beforeEach(() => {
 
 /** The code of the refusal, or `found`. */
 async function find(kid: string, of = issuer): Promise<string> {
-  const result = await of.keys.find(issuerUrl, kid);
+  const result = await of.keys.find(sourceOf(issuerUrl), kid, "acme");
   return result.ok ? "found" : result.refusal.code;
 }
 
 describe("an issuer's keys", () => {
   it("are found by discovery", async () => {
-    expect(await issuer.keys.find(issuerUrl, "a")).toEqual({ ok: true, jwk: { kty: "EC", crv: "P-256", kid: "a" } });
+    expect(await issuer.keys.find(sourceOf(issuerUrl), "a", "acme")).toMatchObject({
+      ok: true,
+      key: { jwk: { kty: "EC", crv: "P-256", kid: "a" } },
+    });
     expect(issuer.requests).toEqual([
       "https://ci.example/.well-known/openid-configuration",
       "https://keys.example/jwks",
@@ -64,7 +74,7 @@ describe("an issuer's keys", () => {
     await find("a");
     issuer.document(() => jsonResponse({ issuer: "https://other.example", jwks_uri: "https://keys.example/jwks" }));
     issuer.keySet(() => jsonResponse(keySetOf("b")));
-    expect((await issuer.keys.find("https://other.example", "a")).ok).toBe(false);
+    expect((await issuer.keys.find(sourceOf("https://other.example"), "a", "acme")).ok).toBe(false);
     expect(await find("a")).toBe("found");
   });
 

@@ -2,6 +2,7 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { CompactSign, exportJWK, generateKeyPair, type JWK } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Refusal } from "../../src/domain/refusal.ts";
+import { createIssuerKey } from "../../src/oidc/issuer-key.ts";
 import type { KeyResult } from "../../src/oidc/issuers.ts";
 import { type ParsedToken, parseToken, signatureAlgorithms } from "../../src/oidc/token-shape.ts";
 import { defaultAlgorithms, verifyToken } from "../../src/oidc/verify.ts";
@@ -9,7 +10,6 @@ import { base64url, goodHeader, goodPayload } from "../support/compact.ts";
 import { makeRocaKey } from "../support/roca.ts";
 
 const now = goodPayload.iat;
-const issuer = goodPayload.iss;
 
 interface Pair {
   readonly jwk: JWK;
@@ -36,13 +36,14 @@ async function signed(alg: string, claims: object = {}): Promise<ParsedToken> {
   return parse(await new CompactSign(payload).setProtectedHeader({ ...goodHeader, alg }).sign(pairOf(alg).privateKey));
 }
 
-function judge(
+async function judge(
   token: ParsedToken,
   found: JWK | KeyResult,
-  { algorithms = signatureAlgorithms as readonly string[], at = now } = {},
+  { algorithms = signatureAlgorithms as readonly string[], at = now, maxTokenAge = 24 * 3600, own = false } = {},
 ): Promise<Refusal | undefined> {
-  const result: KeyResult = "ok" in found ? (found as KeyResult) : { ok: true, jwk: found };
-  return verifyToken(token, { issuer, algorithms }, { find: async () => result }, at);
+  const result = "ok" in found ? (found as KeyResult) : ({ ok: true, key: createIssuerKey(found) } as const);
+  const trust = { algorithms, maxTokenAge, findKey: async () => result, isOwnKey: async () => own };
+  return (await verifyToken(token, trust, at)).refusal;
 }
 
 describe("the algorithm", () => {
@@ -63,12 +64,16 @@ describe("the algorithm", () => {
 
   it("is refused before the issuer is asked for a key", async () => {
     const unasked = {
-      find: () => {
+      algorithms: defaultAlgorithms,
+      maxTokenAge: 24 * 3600,
+      findKey: () => {
         throw new Error("asked for a key");
       },
+      isOwnKey: async () => false,
     };
-    const refusal = await verifyToken(await signed("ES384"), { issuer, algorithms: defaultAlgorithms }, unasked, now);
+    const { refusal, rules } = await verifyToken(await signed("ES384"), unasked, now);
     expect(refusal?.code).toBe("alg_not_allowed");
+    expect(rules.map(({ rule }) => rule)).toEqual(["algorithm"]);
   });
 
   it("must be the key's own kind", async () => {

@@ -6,7 +6,7 @@ import type { BindingRow } from "../../src/store/bindings.ts";
 import { deleteBindings, insertBinding, listBindings, updateBinding, useBinding } from "../../src/store/bindings.ts";
 import { type Db, isUnavailable, isUniqueViolation } from "../../src/store/db.ts";
 import { listGrants, listGrantsOn, replaceGrants } from "../../src/store/grants.ts";
-import { ensureIssuer } from "../../src/store/issuers.ts";
+import { openIssuer } from "../../src/store/issuers.ts";
 import {
   findOrganization,
   insertOrganization,
@@ -49,7 +49,7 @@ describeOnBoth("the store", (database) => {
   }
 
   async function newBinding(robotId: string, change: Partial<BindingRow> = {}): Promise<BindingRow> {
-    const issuerId = await ensureIssuer(db, { id: uuidv7(), issuer: "https://issuer.example", createdAt: at });
+    const { id: issuerId } = await openIssuer(db, { id: uuidv7(), issuer: "https://issuer.example", createdAt: at });
     const binding: BindingRow = {
       id: uuidv7(),
       robotId,
@@ -128,14 +128,15 @@ describeOnBoth("the store", (database) => {
 
     const [used] = bindings;
     if (!used) throw new Error("no binding");
-    expect(await useBinding(db, used, at)).toBe(true);
-    expect(await useBinding(db, { ...used, version: 2 }, at)).toBe(false);
+    expect(await useBinding(db, used, 1, at)).toBe(true);
+    expect(await useBinding(db, { ...used, version: 2 }, 1, at)).toBe(false);
     expect((await listBindings(db, robotId))[0]).toMatchObject({ useCount: 1, lastUsed: at });
 
     await updateBinding(db, used.id, { version: 2 });
-    expect(await useBinding(db, used, at)).toBe(false);
+    expect(await useBinding(db, used, 1, at)).toBe(false);
+    expect(await useBinding(db, { ...used, version: 2 }, 2, at)).toBe(false);
     await updateRobot(db, robotId, { disabled: true });
-    expect(await useBinding(db, { ...used, version: 2 }, at)).toBe(false);
+    expect(await useBinding(db, { ...used, version: 2 }, 1, at)).toBe(false);
     await deleteBindings(db, [used.id]);
     expect((await listBindings(db, robotId)).map(({ id }) => id)).toEqual([second.id]);
   });
@@ -143,9 +144,9 @@ describeOnBoth("the store", (database) => {
   it("makes one issuer of one string, however many bind it", async () => {
     const issuer = "https://shared.example";
     const ids = await Promise.all(
-      Array.from({ length: 8 }, () => ensureIssuer(db, { id: uuidv7(), issuer, createdAt: at })),
+      Array.from({ length: 8 }, () => openIssuer(db, { id: uuidv7(), issuer, createdAt: at })),
     );
-    expect(new Set(ids).size).toBe(1);
+    expect(new Set(ids.map(({ id }) => id)).size).toBe(1);
   });
 
   it("replaces grants, and takes them along when their robot goes", async () => {

@@ -69,6 +69,8 @@ export async function startBerth({ environment = {}, ...options }: TestBerthOpti
       DATA_DIR: dataDir,
       BERTH_ADMIN_TOKEN: adminToken,
       BERTH_ALLOW_INSECURE_ISSUERS: "true",
+      BERTH_RATE_LIMITS: "off",
+      BERTH_AUDIT_REFUSALS_PER_MINUTE: "1000000",
       ...environment,
     },
     write: (line) => log.push(line),

@@ -1,4 +1,4 @@
-import { createIssuerKeys, type IssuerKeys } from "../../src/oidc/issuers.ts";
+import { createIssuerKeys, type IssuerKeys, type IssuerSource } from "../../src/oidc/issuers.ts";
 
 type Answer = () => Response;
 
@@ -28,6 +28,12 @@ export function keySetOf(...kids: unknown[]): unknown {
   return { keys: kids.map((kid) => ({ kty: "EC", crv: "P-256", kid })) };
 }
 
+/** An issuer as it is when a binding opens it. */
+export function sourceOf(issuer: string, given: Partial<IssuerSource> = {}): IssuerSource {
+  const nothing = { jwks: null, jwksUri: null, caPem: null, allowPrivateNetwork: false };
+  return { id: issuer, revision: 1, issuer, ...nothing, ...given };
+}
+
 export function createFakeIssuer(issuer = issuerUrl): FakeIssuer {
   let now = 1_800_000_000;
   const requests: string[] = [];
@@ -42,7 +48,8 @@ export function createFakeIssuer(issuer = issuerUrl): FakeIssuer {
       if (!answer) throw new Error("connection refused");
       return answer();
     },
-    policy: { allowHttp: false, allowLocal: false },
+    publicUrl: "https://berth.example",
+    allowInsecure: false,
     now: () => now * 1000,
   });
   return {

@@ -27,7 +27,7 @@ export function makeBinding(given: Partial<Binding> = {}): Binding {
 }
 
 export function makeStored(given: Partial<StoredBinding> = {}): StoredBinding {
-  return { description: null, ...makeBinding(given), ...given };
+  return { description: null, issuerId: "i1", ...makeBinding(given), ...given };
 }
 
 /** The claims of a verified token, as `evaluate` takes them. */

@@ -1,6 +1,7 @@
 import type { Deps } from "../../deps.ts";
 import { type Binding, bindingWarnings, type Condition } from "../../domain/binding.ts";
 import type { FederationEntry } from "../../domain/federation.ts";
+import { presetOf, presetWarnings } from "../../domain/presets.ts";
 import { limits } from "../../limits.ts";
 import { clearFederation, getFederation, putFederation } from "../../services/manage-federation.ts";
 import type { BindingRecord } from "../../store/bindings.ts";
@@ -105,12 +106,20 @@ export function federationRoutes(deps: Deps) {
   const api = createApi();
   api.openapi(got, async (c) => {
     const { org, robot } = c.req.valid("param");
-    return c.json((await getFederation(deps, actorOf(c), { organization: org, robot })).map(present), 200);
+    const bindings = await getFederation(deps, actorOf(c), { organization: org, robot });
+    return c.json(
+      bindings.map((one) => present(one)),
+      200,
+    );
   });
   api.openapi(posted, async (c) => {
     const { org, robot } = c.req.valid("param");
     const entries = c.req.valid("json").map(toEntry);
-    return c.json((await putFederation(deps, actorOf(c), { organization: org, robot }, entries)).map(present), 200);
+    const { bindings, warnings } = await putFederation(deps, actorOf(c), { organization: org, robot }, entries);
+    return c.json(
+      bindings.map((one) => present(one, warnings.get(one.id))),
+      200,
+    );
   });
   api.openapi(deleted, async (c) => {
     const { org, robot } = c.req.valid("param");
@@ -142,7 +151,7 @@ function toEntry({ issuer, subject, isExpanded: _, ...rest }: z.infer<typeof ent
   };
 }
 
-function present(record: BindingRecord): z.infer<typeof binding> {
+function present(record: BindingRecord, tried: readonly string[] = []): z.infer<typeof binding> {
   return {
     id: record.id,
     version: record.version,
@@ -161,7 +170,11 @@ function present(record: BindingRecord): z.infer<typeof binding> {
     created: record.createdAt.toISOString(),
     last_used: record.lastUsed?.toISOString() ?? null,
     use_count: record.useCount,
-    warnings: bindingWarnings(record),
+    warnings: [
+      ...bindingWarnings(record),
+      ...presetWarnings(record, presetOf(record.issuer, record.issuerPreset)),
+      ...tried,
+    ],
   };
 }
 

@@ -10,9 +10,11 @@ import type { Deps } from "../../deps.ts";
 import type { Environment } from "../../environment.ts";
 import { limits } from "../../limits.ts";
 import { createIssuerKeys } from "../../oidc/issuers.ts";
-import type { Clock } from "../../platform.ts";
+import type { Clock, Log } from "../../platform.ts";
 import { bootstrap, maintain, NoAdminTokenError } from "../../services/bootstrap.ts";
 import { createKeys } from "../../services/keys.ts";
+import { createLimiter } from "../../services/limiter.ts";
+import { createRefusalTally, summarizeRefusals, writeSummary } from "../../services/refusal-tally.ts";
 import { createSealer } from "../../tokens/sealing.ts";
 import { createLog, warnOfRisks } from "../log.ts";
 import { adminTokenFile, DataDirError, type KeptSecret, keepSecret, lockDataDir, secretKeyFile } from "./data-dir.ts";
@@ -68,15 +70,19 @@ export async function startServer({ environment, write, clock = systemClock }: S
       keys: createKeys({ db, sealer, clock }),
       issuerKeys: createIssuerKeys({
         fetch: createIssuerFetch({ proxy: config.proxy }),
-        policy: { allowHttp: config.allowInsecureIssuers, allowLocal: config.allowInsecureIssuers },
+        publicUrl: config.publicUrl,
+        allowInsecure: config.allowInsecureIssuers,
         now: clock.now,
       }),
+      limiter: createLimiter(clock),
+      refusalTally: createRefusalTally(),
       peerAddress: (c) => getConnInfo(c).remote.address,
     };
-    const maintenance = setInterval(() => {
-      maintain(db, { sealer, clock, random }).catch((error) => log.error("maintenance failed", { error }));
-    }, limits.keyring.maintenanceSeconds * 1000).unref();
-    closers.push(() => clearInterval(maintenance));
+    closers.push(() => writeSummary(deps).catch((error) => log.error("a summary was lost", { error })));
+    closers.push(
+      every(limits.keyring.maintenanceSeconds, log, () => maintain(db, { sealer, clock, random })),
+      every(limits.audit.summarySeconds, log, () => summarizeRefusals(deps)),
+    );
 
     closers.push(await listen(deps));
     const database = config.databaseUrl ? "postgresql" : "embedded";
@@ -87,6 +93,14 @@ export async function startServer({ environment, write, clock = systemClock }: S
     await close();
     throw error;
   }
+}
+
+/** @returns a function that ends it */
+function every(seconds: number, log: Log, work: () => Promise<void>): () => void {
+  const timer = setInterval(() => {
+    work().catch((error) => log.error("maintenance failed", { error }));
+  }, seconds * 1000).unref();
+  return () => clearInterval(timer);
 }
 
 const secretKeyProblem =

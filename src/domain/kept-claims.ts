@@ -1,0 +1,42 @@
+import { limits } from "../limits.ts";
+import type { BindingTerms } from "./binding.ts";
+import { claimsInScope } from "./binding.ts";
+import type { Json, JsonObject } from "./json.ts";
+import type { Preset } from "./presets.ts";
+
+/** What is kept of a token's claims with the record of its exchange. */
+export interface KeptClaims {
+  readonly claims: JsonObject;
+  /** Names of claims that the token had, and that were not kept. */
+  readonly leftOut: readonly string[];
+}
+
+/** The registered claims (RFC 7519 §4.1), and those that name a client. */
+const ALWAYS = ["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "azp", "client_id", "appid"];
+
+/**
+ * The claims that bindings look at, and those that the issuer's preset knows to be no secret and nobody's
+ * own: enough to tell later why a token was refused, and no more.
+ */
+export function keepClaims(
+  payload: JsonObject,
+  bindings: readonly Pick<BindingTerms, "claims" | "scope">[],
+  presets: readonly (Preset | undefined)[],
+): KeptClaims {
+  const wanted = new Set([
+    ...ALWAYS,
+    ...bindings.flatMap(({ claims, scope }) => [...Object.keys(claims ?? {}), ...claimsInScope(scope ?? "")]),
+    ...presets.flatMap((preset) => preset?.claims ?? []),
+  ]);
+  const claims: Record<string, Json> = {};
+  let room: number = limits.audit.claims;
+  for (const [name, value] of Object.entries(payload)) {
+    const size = name.length + JSON.stringify(value).length;
+    if (!wanted.has(name) || size > limits.audit.claim || size > room) continue;
+    // Not an assignment, which `__proto__` would turn into something else.
+    Object.defineProperty(claims, name, { value, enumerable: true });
+    room -= size;
+  }
+  const leftOut = Object.keys(payload).filter((name) => !Object.hasOwn(claims, name));
+  return { claims, leftOut: leftOut.slice(0, limits.audit.claimNames) };
+}

@@ -1,0 +1,43 @@
+import { limits } from "../limits.ts";
+import type { Clock, Limiter } from "../platform.ts";
+
+const WINDOW_SECONDS = 60;
+
+/**
+ * Buckets in this process: the generic cell rate algorithm, which keeps one number for each, the time at
+ * which it would be full again.
+ */
+export function createLimiter({ now }: Clock): Limiter {
+  const fullAt = new Map<string, number>();
+
+  return {
+    async take(bucket, perMinute) {
+      const at = seconds();
+      const wait = waitFor(bucket, perMinute);
+      if (wait > 0) return wait;
+      const next = Math.max(fullAt.get(bucket) ?? 0, at) + WINDOW_SECONDS / perMinute;
+      fullAt.delete(bucket);
+      fullAt.set(bucket, next);
+      forgetOldest();
+      return 0;
+    },
+    async peek(bucket, perMinute) {
+      return waitFor(bucket, perMinute);
+    },
+  };
+
+  function seconds(): number {
+    return now() / 1000;
+  }
+
+  function waitFor(bucket: string, perMinute: number): number {
+    const next = Math.max(fullAt.get(bucket) ?? 0, seconds()) + WINDOW_SECONDS / perMinute;
+    return Math.max(0, Math.ceil(next - seconds() - WINDOW_SECONDS));
+  }
+
+  function forgetOldest(): void {
+    if (fullAt.size <= limits.rates.buckets) return;
+    const oldest = fullAt.keys().next();
+    if (!oldest.done) fullAt.delete(oldest.value);
+  }
+}

@@ -1,0 +1,58 @@
+import type { Deps } from "../deps.ts";
+import { limits } from "../limits.ts";
+import { epochSeconds } from "../platform.ts";
+import { type AuditEvent, recordAudit } from "./audit.ts";
+
+/** The refusals of one minute that proved nothing: some are recorded, the others counted. Values alone. */
+export interface RefusalTally {
+  /** Epoch seconds. */
+  from: number;
+  recorded: number;
+  /** By reason code. */
+  counted: Map<string, number>;
+}
+
+export function createRefusalTally(): RefusalTally {
+  return { from: 0, recorded: 0, counted: new Map() };
+}
+
+type TallyDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "refusalTally">;
+
+/** Records a refusal that proved nothing, or counts it: a flood of them must not fill the disk. */
+export async function recordUnproved(deps: TallyDeps, event: AuditEvent & { readonly code: string }): Promise<void> {
+  await summarizeRefusals(deps);
+  const { refusalTally: tally, config } = deps;
+  if (tally.recorded >= config.unprovedPerMinute) {
+    tally.counted.set(event.code, (tally.counted.get(event.code) ?? 0) + 1);
+    return;
+  }
+  tally.recorded += 1;
+  await recordAudit(deps.db, deps, event);
+}
+
+/** Once the minute is over, leaves one record of what was only counted in it. */
+export async function summarizeRefusals(deps: TallyDeps): Promise<void> {
+  const { refusalTally: tally, clock } = deps;
+  const now = epochSeconds(clock);
+  if (now < tally.from || now >= tally.from + limits.audit.summarySeconds) await writeSummary(deps);
+}
+
+/** Leaves one record of what was only counted, and begins to record again. */
+export async function writeSummary(deps: TallyDeps): Promise<void> {
+  const { refusalTally: tally, clock, random } = deps;
+  const { from, counted } = tally;
+  Object.assign(tally, { ...createRefusalTally(), from: epochSeconds(clock) });
+  if (counted.size === 0) return;
+  await recordAudit(deps.db, deps, {
+    requestId: random.uuid(),
+    clientAddress: undefined,
+    kind: "federated_robot_token_refusals",
+    outcome: "refused",
+    metadata: {
+      from: new Date(from * 1000).toISOString(),
+      to: new Date(clock.now()).toISOString(),
+      count: [...counted.values()].reduce((sum, one) => sum + one, 0),
+      codes: Object.fromEntries(counted),
+    },
+  });
+}
