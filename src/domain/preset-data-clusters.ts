@@ -60,6 +60,6 @@ export const clusterPresets: readonly Preset[] = [
     audience: "The workload names it when it asks for a JWT-SVID: spire-agent api fetch jwt -audience URL.",
     claims: [],
     example: { issuer: "https://{host}", subject: "spiffe://{trust_domain}/{workload}" },
-    documentation: "https://spiffe.io/docs/latest/keyless/",
+    documentation: "https://github.com/spiffe/spire/tree/main/support/oidc-discovery-provider",
   },
 ];

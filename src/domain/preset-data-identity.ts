@@ -26,7 +26,7 @@ export const identityPresets: readonly Preset[] = [
       "Give the client an audience mapper. As it ships, Keycloak names account, or nobody: then let the binding name the client.",
     claims: ["azp", "scope"],
     example: { issuer: "https://{host}/realms/{realm}", subject: "{user_id}", clients: ["{client_id}"] },
-    documentation: "https://www.keycloak.org/docs/latest/server_admin/#_audience",
+    documentation: "https://www.keycloak.org/docs/latest/server_admin/",
   },
   {
     ...entra,

@@ -47,7 +47,7 @@ const circleci = {
   audience:
     'Ask for it: circleci run oidc get --claims \'{"aud": "URL"}\'. Otherwise the audience is the id of the organization.',
   claims: ["oidc.circleci.com/project-id", "oidc.circleci.com/vcs-origin", "oidc.circleci.com/vcs-ref"],
-  documentation: "https://circleci.com/docs/guides/permissions-authentication/openid-connect-tokens/",
+  documentation: "https://circleci.com/docs/openid-connect-tokens/",
 };
 
 const circleciExample = {
