@@ -76,13 +76,17 @@ export function anchorProblem(terms: MatchingTerms, preset: Preset | undefined):
 export function presetWarnings(terms: MatchingTerms, preset: Preset | undefined): string[] {
   if (!preset) return [];
   const warnings: string[] = [];
-  const { subjects } = preset.anchors;
+  const { subjects, claims } = preset.anchors;
   if (subjects.length > 0 && !isAnchored(terms, preset)) {
-    warnings.push(
-      isWildcard(terms.subject)
-        ? `The subject names no tenant of the issuer: whoever can run a job there can use this binding. Let it begin as one of ${subjects.join(", ")} does.`
-        : `The subject names nobody who owns it, so that others may bring the same one where ${preset.name} lets them choose its parts. Add a condition on one of ${preset.anchors.claims.join(", ")}.`,
-    );
+    if (isWildcard(terms.subject)) {
+      warnings.push(
+        `The subject names no tenant of the issuer: whoever can run a job there can use this binding. Let it begin as one of ${subjects.join(", ")} does.`,
+      );
+    } else if (claims.length > 0) {
+      warnings.push(
+        `The subject names nobody who owns it, so that others may bring the same one where ${preset.name} lets them choose its parts. Add a condition on one of ${claims.join(", ")}.`,
+      );
+    }
   }
   if (preset.immutableIds.length > 0 && !isImmutable(terms, preset)) {
     warnings.push(

@@ -166,5 +166,6 @@ describe("a warning", () => {
   it("is not given where nothing is known of an issuer, or nothing of its subjects", () => {
     expect(warnings("https://ci.acme.example", "repo:*")).toEqual([]);
     expect(warnings(google, "117000000000000000042")).toEqual([]);
+    expect(warnings("https://kubernetes.default.svc", "ci:builder")).toEqual([]);
   });
 });
