@@ -1,4 +1,5 @@
 import type { Refusal } from "./domain/refusal.ts";
+import { formatTime } from "./domain/text.ts";
 
 /** What the caller of the exchange is told (RFC 6749 §5.2, RFC 8693 §2.2.2). */
 export interface Telling {
@@ -91,7 +92,7 @@ export function tellCaller(refusal: Refusal): Telling {
 
     case "replayed":
       return refused(
-        `The token was used for this robot before, at ${time(refusal.at)} in the request ${refusal.requestId}, and this issuer's tokens are good once. Ask the platform for a new one for each exchange.`,
+        `The token was used for this robot before, at ${formatTime(refusal.at)} in the request ${refusal.requestId}, and this issuer's tokens are good once. Ask the platform for a new one for each exchange.`,
       );
     case "rate_limited":
       return {
@@ -104,12 +105,16 @@ export function tellCaller(refusal: Refusal): Telling {
 
     case "expired":
       return refused(
-        `The token expired at ${time(refusal.exp)}; it is ${time(refusal.now)} now. Ask the platform for a new one.`,
+        `The token expired at ${formatTime(refusal.exp)}; it is ${formatTime(refusal.now)} now. Ask the platform for a new one.`,
       );
     case "not_yet_valid":
-      return refused(`The token is good from ${time(refusal.nbf)} (nbf) on; it is ${time(refusal.now)} now.`);
+      return refused(
+        `The token is good from ${formatTime(refusal.nbf)} (nbf) on; it is ${formatTime(refusal.now)} now.`,
+      );
     case "issued_in_future":
-      return refused(`The token says it was issued at ${time(refusal.iat)} (iat); it is ${time(refusal.now)} now.`);
+      return refused(
+        `The token says it was issued at ${formatTime(refusal.iat)} (iat); it is ${formatTime(refusal.now)} now.`,
+      );
     case "lifetime_too_long":
       return refused(`The token lives ${refusal.seconds} seconds (exp − iat); at most ${refusal.limit} are allowed.`);
 
@@ -128,7 +133,7 @@ export function tellCaller(refusal: Refusal): Telling {
         `The token's claim ${refusal.claim} is ${refusal.found}, which the binding's condition on it does not accept.`,
       );
     case "binding_expired":
-      return refused(`The binding expired at ${time(refusal.at)}. Set a later expires_at on it.`);
+      return refused(`The binding expired at ${formatTime(refusal.at)}. Set a later expires_at on it.`);
     case "scope_invalid":
       return {
         ...refused(`The scope ${quote(refusal.scope)} cannot be used: ${refusal.detail}.`),
@@ -191,12 +196,6 @@ function list(values: readonly string[]): string {
 
 function quote(value: string): string {
   return `"${value}"`;
-}
-
-/** Claims may hold any finite number, of which few are dates. */
-function time(epochSeconds: number): string {
-  const date = new Date(epochSeconds * 1000);
-  return Number.isNaN(date.getTime()) ? String(epochSeconds) : date.toISOString();
 }
 
 function unreachable(value: never): never {

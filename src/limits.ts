@@ -51,6 +51,9 @@ export const limits = {
     keptForProven: 4,
   },
 
+  /** Characters: a handful of certificates. */
+  issuerSettings: { caPem: 64 * 1024 },
+
   issuerKeys: {
     freshSeconds: 600,
     minFreshSeconds: 60,

@@ -5,6 +5,7 @@ import { guardRefusal, type Preset } from "./presets.ts";
 import type { BindingRefusal, Refusal } from "./refusal.ts";
 import { furthestRefusal, outcomeOf, type RuleOutcome } from "./rule.ts";
 import { type Grant, parseNarrowing } from "./scope.ts";
+import { formatTime } from "./text.ts";
 
 /** The claims of a verified token that bindings look at. */
 export interface VerifiedClaims {
@@ -146,7 +147,7 @@ function checkExpiry({ expiresAt }: Binding, now: number): RuleOutcome {
   const expired = expiresAt !== null && now >= expiresAt;
   return outcomeOf(
     "binding_expiry",
-    { expected: expiresAt === null ? "never" : `before ${expiresAt}`, found: now },
+    { expected: expiresAt === null ? "at any time" : `before ${formatTime(expiresAt)}`, found: formatTime(now) },
     expired ? { code: "binding_expired", at: expiresAt, now } : undefined,
   );
 }

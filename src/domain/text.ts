@@ -6,6 +6,12 @@ export function isPlainText(text: string): boolean {
   return !CONTROL.test(text) && text.isWellFormed();
 }
 
+/** RFC 3339, where the number is a date at all: a claim may hold any. */
+export function formatTime(epochSeconds: number): string {
+  const date = new Date(epochSeconds * 1000);
+  return Number.isNaN(date.getTime()) ? String(epochSeconds) : date.toISOString();
+}
+
 /** `text` made fit for a log or an error: at most `length` characters, control characters replaced. */
 export function printable(text: string, length = 200): string {
   const cut = text.length > length ? `${text.slice(0, length)}…` : text;

@@ -4,8 +4,8 @@ import { limits } from "../limits.ts";
 /** A public key of an issuer. What can be said of it is found out once, and it is imported once. */
 export interface IssuerKey {
   readonly jwk: JWK;
-  /** Why it must not verify a signature of `alg`, or `undefined`. */
-  problem(alg: string): string | undefined;
+  /** Why it must not verify a signature of `alg`, or of any algorithm at all; or `undefined`. */
+  problem(alg?: string): string | undefined;
   /** `undefined`: it cannot be read. */
   imported(alg: string): Promise<CryptoKey | undefined>;
 }
@@ -18,7 +18,7 @@ export function createIssuerKey(jwk: JWK): IssuerKey {
     jwk,
     problem(alg) {
       judged ??= { problem: ownProblem(jwk) };
-      return typeProblem(jwk, alg) ?? judged.problem;
+      return (alg === undefined ? undefined : typeProblem(jwk, alg)) ?? judged.problem;
     },
     async imported(alg) {
       if (!importedFor.has(alg)) importedFor.set(alg, await read(jwk, alg));

@@ -49,6 +49,8 @@ export interface IssuerKeys {
   find(source: IssuerSource, kid: string, party: string): Promise<KeyResult>;
   /** Sees to it that the keys are there, as `find` does, and tells what is known. */
   inspect(source: IssuerSource, party: string): Promise<IssuerState>;
+  /** What is known, without asking for more; `undefined`: nothing was ever tried. */
+  known(source: IssuerSource): IssuerState | undefined;
   /** Asks the issuer now, whatever is known; a failure leaves what is known as it is. */
   refresh(source: IssuerSource): Promise<IssuerState>;
 }
@@ -97,6 +99,11 @@ export function createIssuerKeys(deps: IssuerKeysDeps, memory: IssuerMemory = ne
       const entry = recall(source);
       if (seconds() >= entry.freshUntil) await update(source, entry, party);
       return stateOf(source, entry);
+    },
+
+    known(source) {
+      const entry = recall(source);
+      return entry.keys || entry.refusal ? stateOf(source, entry) : undefined;
     },
 
     async refresh(source) {

@@ -1,6 +1,7 @@
 import { compactVerify, errors } from "jose";
 import type { Refusal } from "../domain/refusal.ts";
 import { outcomeOf, type RuleOutcome } from "../domain/rule.ts";
+import { formatTime } from "../domain/text.ts";
 import { limits } from "../limits.ts";
 import type { IssuerKey } from "./issuer-key.ts";
 import type { KeyResult } from "./issuers.ts";
@@ -92,21 +93,22 @@ export function timeOutcomes(
   now: number,
 ): RuleOutcome[] {
   const { leewaySeconds } = limits.token;
+  const latest = `at the latest ${formatTime(now + leewaySeconds)}`;
   const seconds = exp - iat;
   return [
     outcomeOf(
       "expiration",
-      { expected: `after ${now - leewaySeconds}`, found: exp },
+      { expected: `after ${formatTime(now - leewaySeconds)}`, found: formatTime(exp) },
       now >= exp + leewaySeconds ? { code: "expired", exp, now } : undefined,
     ),
     outcomeOf(
       "not_before",
-      { expected: `at most ${now + leewaySeconds}`, found: nbf ?? null },
+      { expected: latest, found: nbf === undefined ? null : formatTime(nbf) },
       nbf !== undefined && now < nbf - leewaySeconds ? { code: "not_yet_valid", nbf, now } : undefined,
     ),
     outcomeOf(
       "issued_at",
-      { expected: `at most ${now + leewaySeconds}`, found: iat },
+      { expected: latest, found: formatTime(iat) },
       now < iat - leewaySeconds ? { code: "issued_in_future", iat, now } : undefined,
     ),
     outcomeOf(

@@ -34,10 +34,17 @@ export async function recordAudit(
   });
 }
 
-/** Tokens may hold what the database cannot: NUL, and halves of surrogate pairs. */
-function storable<T extends Json>(value: T): T {
-  const text = JSON.stringify(value, (_, member) =>
-    typeof member === "string" ? member.toWellFormed().replaceAll("\u0000", "\ufffd") : member,
-  );
-  return JSON.parse(text);
+/** Tokens may hold what the database cannot, in names too: NUL, and halves of surrogate pairs. */
+function storable(value: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [storableText(name), storableValue(one)]));
+}
+
+function storableValue(value: Json): Json {
+  if (typeof value === "string") return storableText(value);
+  if (Array.isArray(value)) return value.map(storableValue);
+  return typeof value === "object" && value !== null ? storable(value as JsonObject) : value;
+}
+
+function storableText(text: string): string {
+  return text.toWellFormed().replaceAll("\u0000", "\ufffd");
 }

@@ -42,20 +42,19 @@ export async function chooseIssuer(
 }
 
 /**
- * Tries an issuer, and tells what would keep its tokens from being accepted. It is no reason to refuse a
+ * What keeps an issuer's tokens from being accepted, as far as is known. It is no reason to refuse a
  * binding: the issuer may only be down.
- *
- * @param party as `IssuerKeys` has it
  */
-export async function issuerWarnings(
-  deps: Pick<Deps, "config" | "issuerKeys">,
-  issuer: Issuer,
-  party: string,
-): Promise<string[]> {
-  const distrusted = distrust(deps, issuer);
-  if (distrusted === "disabled")
-    return ["The issuer is disabled: its tokens are refused until a superuser enables it."];
-  const { keys, refusal } = await deps.issuerKeys.inspect(issuer, party);
+export function issuerWarnings({ config, issuerKeys }: Pick<Deps, "config" | "issuerKeys">, issuer: Issuer): string[] {
+  switch (distrust({ config }, issuer)) {
+    case "disabled":
+      return ["The issuer is disabled: its tokens are refused until a superuser enables it."];
+    case "not_registered":
+      return ["The issuer is not registered: its tokens are refused until a superuser registers it."];
+  }
+  const state = issuerKeys.known(issuer);
+  if (!state) return [];
+  const { keys, refusal } = state;
   if (refusal?.code === "issuer_keys_invalid" && refusal.named !== undefined && isRespelled(refusal.named, issuer)) {
     return [`The issuer calls itself ${refusal.named}, and so will its tokens: bind exactly that spelling.`];
   }

@@ -38,6 +38,8 @@ type ExplainedClaims = Pick<Claims, "iss" | "sub" | "aud">;
 export interface ExplainedBinding {
   readonly binding: BindingRecord;
   readonly rules: readonly ExplainedRule[];
+  /** Whether it accepts the token, as far as can be told. */
+  readonly matched: boolean;
   /** Whether it is the one that mints. */
   readonly mints: boolean;
 }
@@ -75,7 +77,9 @@ export async function explainToken(
       ...evaluateOne(deps, found, issuer, binding, claims, now),
       ...(replay ? [replay] : []),
     ];
-    explained.push({ binding, rules: complete(outcomes), mints: isMatch && !replayed });
+    const all = complete(outcomes);
+    const matched = all.every(({ passed }) => passed === true);
+    explained.push({ binding, rules: all, matched, mints: isMatch && matched });
   }
   const reason = refusal ?? replayed;
   return { verified, claims, bindings: explained, ...(reason && { refusal: reason }) };
@@ -129,7 +133,8 @@ async function explainKept(
         ? { ...unreached(one.rule), claim: one.claim, expected: one.expected, found: "not kept with the record" }
         : one,
     );
-    return { binding, rules: known, mints: metadata.binding_id === binding.id };
+    const matched = metadata.token_verified === true && known.every(({ passed }) => passed !== false);
+    return { binding, rules: known, matched, mints: metadata.binding_id === binding.id };
   });
 }
 

@@ -17,7 +17,7 @@ import {
   listBindings,
   updateBinding,
 } from "../store/bindings.ts";
-import type { Issuer } from "../store/issuers.ts";
+import { type Issuer, listIssuersById } from "../store/issuers.ts";
 import { chooseIssuer, issuerWarnings } from "./bind-issuer.ts";
 import { getRobot, getRobotToChange, recordChange } from "./manage-robots.ts";
 import { ManagementError, refuseProblems } from "./management-error.ts";
@@ -25,22 +25,26 @@ import type { Actor } from "./principals.ts";
 
 type ManageDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "issuerKeys">;
 
-export async function getFederation(
-  deps: Pick<Deps, "db">,
-  actor: Actor,
-  name: RobotName,
-): Promise<readonly BindingRecord[]> {
-  const robot = await getRobot(deps, actor, name);
-  return listBindings(deps.db, robot.id);
-}
-
-/** Bindings as they were stored, and what was found when their issuers were tried, by the bindings' ids. */
+/** Bindings as they are stored, and what is known of their issuers, by the bindings' ids. */
 export interface StoredFederation {
   readonly bindings: readonly BindingRecord[];
   readonly warnings: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Replaces a robot's bindings, whole or not at all; what each entry means is `planFederation`'s to say. */
+export async function getFederation(
+  deps: Pick<Deps, "config" | "db" | "issuerKeys">,
+  actor: Actor,
+  name: RobotName,
+): Promise<StoredFederation> {
+  const robot = await getRobot(deps, actor, name);
+  const bindings = await listBindings(deps.db, robot.id);
+  return { bindings, warnings: await warningsOf(deps, bindings) };
+}
+
+/**
+ * Replaces a robot's bindings, whole or not at all; what each entry means is `planFederation`'s to say. The
+ * issuers of those that are new are tried once.
+ */
 export async function putFederation(
   deps: ManageDeps,
   actor: Actor,
@@ -73,7 +77,8 @@ export async function putFederation(
     });
     return { bindings: after, issuers: distinct([...chosen.values()]), party: robot.organizationId };
   });
-  return { bindings, warnings: await tryIssuers(deps, bindings, issuers, party) };
+  await Promise.all(issuers.map((issuer) => deps.issuerKeys.inspect(issuer, party)));
+  return { bindings, warnings: await warningsOf(deps, bindings) };
 }
 
 /** For each planned binding that is made or replaced. */
@@ -213,16 +218,15 @@ function distinct(issuers: readonly Issuer[]): Issuer[] {
   return [...new Map(issuers.map((issuer) => [issuer.id, issuer])).values()];
 }
 
-/** What the issuers of bindings that were made or replaced say, when they are tried. */
-async function tryIssuers(
-  deps: ManageDeps,
+/** What is known of the bindings' issuers, by the bindings' ids. */
+async function warningsOf(
+  deps: Pick<Deps, "config" | "db" | "issuerKeys">,
   bindings: readonly BindingRecord[],
-  issuers: readonly Issuer[],
-  party: string,
-): Promise<Map<string, readonly string[]>> {
-  const tried = await Promise.all(
-    issuers.map(async (issuer) => [issuer.id, await issuerWarnings(deps, issuer, party)] as const),
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const issuers = await listIssuersById(
+    deps.db,
+    bindings.map(({ issuerId }) => issuerId),
   );
-  const byIssuer = new Map(tried);
+  const byIssuer = new Map(issuers.map((issuer) => [issuer.id, issuerWarnings(deps, issuer)]));
   return new Map(bindings.map(({ id, issuerId }) => [id, byIssuer.get(issuerId) ?? []]));
 }

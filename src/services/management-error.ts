@@ -9,7 +9,8 @@ export type ManagementCode =
   | "already_exists"
   | "conflict"
   | "invalid"
-  | "body_too_large";
+  | "body_too_large"
+  | "issuer_unreachable";
 
 export class ManagementError extends Error {
   override readonly name = "ManagementError";

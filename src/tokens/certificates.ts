@@ -86,6 +86,21 @@ function serialNumber(): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** What is wrong with certificates in PEM, or `undefined`. */
+export async function certificatesProblem(pem: string): Promise<string | undefined> {
+  const x509 = await loadX509();
+  const blocks = pem.split(/(?<=-----END CERTIFICATE-----)/).filter((block) => block.trim() !== "");
+  const unreadable = blocks.findIndex((block) => {
+    try {
+      new x509.X509Certificate(block);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  return unreadable < 0 ? undefined : `holds a certificate that cannot be read: number ${unreadable + 1}`;
+}
+
 /** The base64 DER of a PEM certificate, as the `x5c` header holds it (RFC 7515 §4.1.6). */
 export function certificateBody(pem: string): string {
   return pem.replace(/-----[A-Z ]+-----|\s/g, "");

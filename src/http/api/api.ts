@@ -5,8 +5,10 @@ import { limits } from "../../limits.ts";
 import { type ManagementCode, ManagementError } from "../../services/management-error.ts";
 import { authenticatePrincipal } from "../../services/principals.ts";
 import type { AppEnv } from "../context.ts";
+import { explainRoutes } from "./explain.ts";
 import { federationRoutes } from "./federation.ts";
 import { grantRoutes } from "./grants.ts";
+import { issuerRoutes } from "./issuers.ts";
 import { requireJson } from "./json-body.ts";
 import { logRoutes } from "./logs.ts";
 import { organizationRoutes } from "./organizations.ts";
@@ -27,6 +29,8 @@ export function managementApi(deps: Deps) {
     robotRoutes,
     grantRoutes,
     federationRoutes,
+    explainRoutes,
+    issuerRoutes,
     logRoutes,
     presetRoutes,
   ]) {
@@ -71,6 +75,7 @@ const PRESENTATION = {
   conflict: { status: 409, title: "Conflict" },
   invalid: { status: 400, title: "Invalid" },
   body_too_large: { status: 413, title: "Too large" },
+  issuer_unreachable: { status: 503, title: "The issuer does not answer" },
   unavailable: { status: 503, title: "Not available" },
   internal: { status: 500, title: "Internal error" },
 } as const satisfies Record<ManagementCode | "unavailable" | "internal", { status: number; title: string }>;

@@ -3,7 +3,12 @@ import { type Binding, bindingWarnings, type Condition } from "../../domain/bind
 import type { FederationEntry } from "../../domain/federation.ts";
 import { presetOf, presetWarnings } from "../../domain/presets.ts";
 import { limits } from "../../limits.ts";
-import { clearFederation, getFederation, putFederation } from "../../services/manage-federation.ts";
+import {
+  clearFederation,
+  getFederation,
+  putFederation,
+  type StoredFederation,
+} from "../../services/manage-federation.ts";
 import type { BindingRecord } from "../../store/bindings.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
 import { instant, robotParam } from "./schemas.ts";
@@ -106,20 +111,12 @@ export function federationRoutes(deps: Deps) {
   const api = createApi();
   api.openapi(got, async (c) => {
     const { org, robot } = c.req.valid("param");
-    const bindings = await getFederation(deps, actorOf(c), { organization: org, robot });
-    return c.json(
-      bindings.map((one) => present(one)),
-      200,
-    );
+    return c.json(presentAll(await getFederation(deps, actorOf(c), { organization: org, robot })), 200);
   });
   api.openapi(posted, async (c) => {
     const { org, robot } = c.req.valid("param");
     const entries = c.req.valid("json").map(toEntry);
-    const { bindings, warnings } = await putFederation(deps, actorOf(c), { organization: org, robot }, entries);
-    return c.json(
-      bindings.map((one) => present(one, warnings.get(one.id))),
-      200,
-    );
+    return c.json(presentAll(await putFederation(deps, actorOf(c), { organization: org, robot }, entries)), 200);
   });
   api.openapi(deleted, async (c) => {
     const { org, robot } = c.req.valid("param");
@@ -151,7 +148,11 @@ function toEntry({ issuer, subject, isExpanded: _, ...rest }: z.infer<typeof ent
   };
 }
 
-function present(record: BindingRecord, tried: readonly string[] = []): z.infer<typeof binding> {
+function presentAll({ bindings, warnings }: StoredFederation): z.infer<typeof binding>[] {
+  return bindings.map((one) => present(one, warnings.get(one.id) ?? []));
+}
+
+function present(record: BindingRecord, issuerWarnings: readonly string[]): z.infer<typeof binding> {
   return {
     id: record.id,
     version: record.version,
@@ -173,7 +174,7 @@ function present(record: BindingRecord, tried: readonly string[] = []): z.infer<
     warnings: [
       ...bindingWarnings(record),
       ...presetWarnings(record, presetOf(record.issuer, record.issuerPreset)),
-      ...tried,
+      ...issuerWarnings,
     ],
   };
 }

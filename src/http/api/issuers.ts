@@ -1,0 +1,230 @@
+import type { Deps } from "../../deps.ts";
+import type { IssuerSettings } from "../../domain/issuer-settings.ts";
+import { limits } from "../../limits.ts";
+import type { IssuerKey } from "../../oidc/issuer-key.ts";
+import type { IssuerState } from "../../oidc/issuers.ts";
+import { signatureAlgorithms } from "../../oidc/token-shape.ts";
+import { defaultAlgorithms } from "../../oidc/verify.ts";
+import {
+  changeIssuer,
+  deleteIssuer,
+  getIssuer,
+  type KnownIssuer,
+  pageIssuers,
+  refreshIssuer,
+  registerIssuer,
+} from "../../services/manage-issuers.ts";
+import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { metadata, pageQuery } from "./schemas.ts";
+
+const { min: minAge, max: maxAge } = limits.token.maxLifetimeSeconds;
+const names = (max: number) => z.array(z.string().min(1).max(limits.binding.text)).max(max).nullable();
+
+const settings = z.object({
+  name: z.string().min(1).max(limits.name.max).nullable().openapi({ example: "build cluster" }),
+  preset: z.string().max(limits.name.max).nullable().openapi({ description: "Id of a preset; null: by the URL" }),
+  jwks: z
+    .object({ keys: z.array(metadata).min(1).max(limits.issuerFetch.keys) })
+    .nullable()
+    .openapi({ description: "Public keys (RFC 7517 §5) of an issuer that is then never asked for any" }),
+  jwks_uri: z.string().max(2048).nullable().openapi({ description: "Where its keys are; null: as discovery says" }),
+  ca_pem: z
+    .string()
+    .max(limits.issuerSettings.caPem)
+    .nullable()
+    .openapi({ description: "Certificate authorities to trust for it instead of the platform's" }),
+  algorithms: z
+    .array(z.enum(signatureAlgorithms))
+    .min(1)
+    .nullable()
+    .openapi({ description: "What it may sign with; null: RS256 and ES256" }),
+  allow_private_network: z.boolean().openapi({ description: "Whether it may be on a private network" }),
+  max_token_age: z
+    .int()
+    .min(minAge)
+    .max(maxAge)
+    .nullable()
+    .openapi({ description: "Seconds from iat to exp; null: a day" }),
+  replay_protection: z
+    .boolean()
+    .nullable()
+    .openapi({ description: "Whether a token is good once for each robot; null: as the preset has it" }),
+  audiences: names(limits.binding.audiences),
+  clients: names(limits.binding.clients),
+  disabled: z.boolean(),
+});
+
+const sentSettings = settings.partial();
+const issuerString = z.string().max(2048).openapi({ example: "https://kubernetes.default.svc.cluster.local" });
+const issuer = settings
+  .extend({
+    id: z.uuid(),
+    issuer: z.string(),
+    registered: z.boolean().openapi({ description: "Whether a superuser registered it; others a binding opened" }),
+    created: z.iso.datetime(),
+    warnings: z.array(z.string()),
+  })
+  .openapi("Issuer");
+
+const issuerParam = z.object({ id: z.uuid() });
+
+const registered = createRoute({
+  method: "post",
+  path: "/issuers",
+  summary: "Register an issuer",
+  request: { body: body(sentSettings.extend({ issuer: issuerString }).strict()) },
+  responses: { 201: json(issuer, "The issuer"), ...refusals },
+});
+
+const listed = createRoute({
+  method: "get",
+  path: "/issuers",
+  summary: "List issuers",
+  request: { query: pageQuery.extend({ issuer: issuerString.optional(), next_page: z.uuid().optional() }) },
+  responses: {
+    200: json(z.object({ issuers: z.array(issuer), next_page: z.string().optional() }), "One page"),
+    ...refusals,
+  },
+});
+
+const got = createRoute({
+  method: "get",
+  path: "/issuers/{id}",
+  summary: "Get an issuer",
+  request: { params: issuerParam },
+  responses: { 200: json(issuer, "The issuer"), ...refusals },
+});
+
+const changed = createRoute({
+  method: "patch",
+  path: "/issuers/{id}",
+  summary: "Change the settings that are given",
+  description: "What was learned of its keys is forgotten at once. An issuer that a binding opened is then registered.",
+  request: { params: issuerParam, body: body(sentSettings.strict()) },
+  responses: { 200: json(issuer, "The issuer"), ...refusals },
+});
+
+const deleted = createRoute({
+  method: "delete",
+  path: "/issuers/{id}",
+  summary: "Delete an issuer",
+  request: { params: issuerParam, query: z.object({ cascade: z.enum(["true", "false"]).default("false") }) },
+  responses: { 204: { description: "Deleted, and with cascade the bindings to it" }, ...refusals },
+});
+
+const key = z.object({
+  kid: z.string(),
+  kty: z.string().nullable(),
+  problems: z
+    .record(z.string(), z.string())
+    .openapi({ description: "Why it cannot be used, by the algorithms that the issuer may sign with" }),
+});
+
+const refreshed = createRoute({
+  method: "post",
+  path: "/issuers/{id}/refresh",
+  summary: "Ask an issuer for its keys now",
+  request: { params: issuerParam },
+  responses: {
+    200: json(z.object({ keys: z.array(key) }), "Its keys"),
+    ...refusals,
+    503: { ...refusals[400], description: "Its keys cannot be had; those that are known stay" },
+  },
+});
+
+export function issuerRoutes(deps: Deps) {
+  const api = createApi();
+  api.openapi(registered, async (c) => {
+    const { issuer: string, ...sent } = c.req.valid("json");
+    return c.json(present(await registerIssuer(deps, actorOf(c), string, { ...UNSET, ...toSettings(sent) })), 201);
+  });
+  api.openapi(listed, async (c) => {
+    const { limit, next_page: after, issuer: string } = c.req.valid("query");
+    const { items, next } = await pageIssuers(deps, actorOf(c), { limit, after, issuer: string });
+    return c.json({ issuers: items.map(present), ...(next !== undefined && { next_page: next }) }, 200);
+  });
+  api.openapi(got, async (c) => c.json(present(await getIssuer(deps, actorOf(c), c.req.valid("param").id)), 200));
+  api.openapi(changed, async (c) => {
+    const change = toSettings(c.req.valid("json"));
+    return c.json(present(await changeIssuer(deps, actorOf(c), c.req.valid("param").id, change)), 200);
+  });
+  api.openapi(deleted, async (c) => {
+    await deleteIssuer(deps, actorOf(c), c.req.valid("param").id, c.req.valid("query").cascade === "true");
+    return c.body(null, 204);
+  });
+  api.openapi(refreshed, async (c) => {
+    const { issuer: refreshedIssuer, state } = await refreshIssuer(deps, actorOf(c), c.req.valid("param").id);
+    return c.json({ keys: presentKeys(refreshedIssuer, state) }, 200);
+  });
+  return api;
+}
+
+const UNSET: IssuerSettings = {
+  name: null,
+  preset: null,
+  jwks: null,
+  jwksUri: null,
+  caPem: null,
+  algorithms: null,
+  allowPrivateNetwork: false,
+  maxTokenAge: null,
+  replayProtection: null,
+  audiences: null,
+  clients: null,
+  disabled: false,
+};
+
+type Sent = z.infer<typeof sentSettings>;
+
+/** The settings that were sent, and no others. */
+function toSettings(sent: Sent): Partial<IssuerSettings> {
+  const { jwks_uri, ca_pem, allow_private_network, max_token_age, replay_protection, ...rest } = sent;
+  const all = {
+    ...rest,
+    jwksUri: jwks_uri,
+    caPem: ca_pem,
+    allowPrivateNetwork: allow_private_network,
+    maxTokenAge: max_token_age,
+    replayProtection: replay_protection,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+function present({ issuer: row, warnings }: KnownIssuer): z.infer<typeof issuer> {
+  return {
+    id: row.id,
+    issuer: row.issuer,
+    name: row.name,
+    registered: row.registered,
+    preset: row.preset,
+    jwks: row.jwks && { keys: row.jwks.keys.map((one) => ({ ...one })) },
+    jwks_uri: row.jwksUri,
+    ca_pem: row.caPem,
+    algorithms: row.algorithms && signatureAlgorithms.filter((alg) => row.algorithms?.includes(alg)),
+    allow_private_network: row.allowPrivateNetwork,
+    max_token_age: row.maxTokenAge,
+    replay_protection: row.replayProtection,
+    audiences: row.audiences && [...row.audiences],
+    clients: row.clients && [...row.clients],
+    disabled: row.disabled,
+    created: row.createdAt.toISOString(),
+    warnings: [...warnings],
+  };
+}
+
+function presentKeys({ algorithms }: KnownIssuer["issuer"], { keys }: IssuerState): z.infer<typeof key>[] {
+  return [...keys].map(([kid, one]) => ({
+    kid,
+    kty: one?.jwk.kty ?? null,
+    problems: one ? problemsOf(one, algorithms ?? defaultAlgorithms) : { all: "its kid is another key's too" },
+  }));
+}
+
+function problemsOf(one: IssuerKey, algorithms: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    algorithms.flatMap((alg) => {
+      const problem = one.problem(alg);
+      return problem === undefined ? [] : [[alg, problem]];
+    }),
+  );
+}

@@ -1,0 +1,220 @@
+import type { JWK } from "jose";
+import type { Deps } from "../deps.ts";
+import { type IssuerSettings, settingsProblems } from "../domain/issuer-settings.ts";
+import type { JsonObject } from "../domain/json.ts";
+import { createIssuerKey } from "../oidc/issuer-key.ts";
+import type { IssuerState } from "../oidc/issuers.ts";
+import { signatureAlgorithms } from "../oidc/token-shape.ts";
+import { isUniqueViolation } from "../store/db.ts";
+import {
+  countBindingsTo,
+  deleteIssuer as deleteIssuerRow,
+  findIssuer,
+  type Issuer,
+  insertIssuer,
+  listIssuers,
+  listIssuersOf,
+  lockIssuer,
+  updateIssuer,
+} from "../store/issuers.ts";
+import { certificatesProblem } from "../tokens/certificates.ts";
+import { recordAudit } from "./audit.ts";
+import { issuerWarnings } from "./bind-issuer.ts";
+import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
+import { type Page, pageOf } from "./page.ts";
+import { type Actor, requireSuperUser } from "./principals.ts";
+
+type ManageDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "issuerKeys">;
+
+/** An issuer, and what keeps its tokens from being accepted as far as is known. */
+export interface KnownIssuer {
+  readonly issuer: Issuer;
+  readonly warnings: readonly string[];
+}
+
+/** Whose share of the fetches under way a superuser's are. */
+const PARTY = "superusers";
+
+export async function registerIssuer(
+  deps: ManageDeps,
+  actor: Actor,
+  string: string,
+  settings: IssuerSettings,
+): Promise<KnownIssuer> {
+  requireSuperUser(actor);
+  await checkSettings(deps, string, settings);
+  const issuer: Issuer = {
+    ...toRow(settings),
+    id: deps.random.uuid(),
+    issuer: string,
+    registered: true,
+    revision: 1,
+    createdAt: new Date(deps.clock.now()),
+  };
+  const sharing = await listIssuersOf(deps.db, string);
+  await refuseTakenName(() =>
+    deps.db.transaction(async (tx) => {
+      await insertIssuer(tx, issuer);
+      await recordChange(deps, tx, actor, "create_issuer", issuer);
+    }),
+  );
+  await deps.issuerKeys.inspect(issuer, PARTY);
+  const known = know(deps, issuer);
+  const others = sharing.map(({ id, name }) => (name === null ? id : `${id} (${name})`)).join(", ");
+  return others === ""
+    ? known
+    : {
+        issuer,
+        warnings: [
+          ...known.warnings,
+          `Other issuers share this string: ${others}. Bindings to them stay with them; a new one has to name its issuer_id where several are registered.`,
+        ],
+      };
+}
+
+export async function getIssuer(deps: ManageDeps, actor: Actor, id: string): Promise<KnownIssuer> {
+  requireSuperUser(actor);
+  return know(deps, (await findIssuer(deps.db, id)) ?? refuseUnknown(id));
+}
+
+export async function pageIssuers(
+  deps: ManageDeps,
+  actor: Actor,
+  {
+    limit,
+    ...filter
+  }: { readonly issuer?: string | undefined; readonly after?: string | undefined; readonly limit: number },
+): Promise<Page<KnownIssuer>> {
+  requireSuperUser(actor);
+  const { items, ...page } = pageOf(await listIssuers(deps.db, filter, limit + 1), limit, ({ id }) => id);
+  return { items: items.map((issuer) => know(deps, issuer)), ...page };
+}
+
+/** Changes an issuer; one that a binding opened is registered thereby. What its keys were is forgotten at once. */
+export async function changeIssuer(
+  deps: ManageDeps,
+  actor: Actor,
+  id: string,
+  change: Partial<IssuerSettings>,
+): Promise<KnownIssuer> {
+  requireSuperUser(actor);
+  const issuer = await refuseTakenName(() =>
+    deps.db.transaction(async (tx) => {
+      const before = (await lockIssuer(tx, id)) ?? refuseUnknown(id);
+      const settings = { ...before, ...change };
+      await checkSettings(deps, before.issuer, settings);
+      const after = { ...before, ...toRow(settings), registered: true, revision: before.revision + 1 };
+      const { id: _, issuer: __, createdAt: ___, ...row } = after;
+      await updateIssuer(tx, id, row);
+      await recordChange(deps, tx, actor, "change_issuer", after, { changed: Object.keys(change) });
+      return after;
+    }),
+  );
+  if (!issuer.disabled) await deps.issuerKeys.inspect(issuer, PARTY);
+  return know(deps, issuer);
+}
+
+/** @param cascade whether the bindings to it go too; otherwise they keep it */
+export async function deleteIssuer(deps: ManageDeps, actor: Actor, id: string, cascade: boolean): Promise<void> {
+  requireSuperUser(actor);
+  await deps.db.transaction(async (tx) => {
+    const issuer = (await lockIssuer(tx, id)) ?? refuseUnknown(id);
+    const bindings = await countBindingsTo(tx, id);
+    if (bindings > 0 && !cascade) {
+      throw new ManagementError(
+        "conflict",
+        `${bindings} bindings trust this issuer: delete them first, or with it by ?cascade=true.`,
+      );
+    }
+    await deleteIssuerRow(tx, id);
+    await recordChange(deps, tx, actor, "delete_issuer", issuer, { bindings });
+  });
+}
+
+export interface RefreshedIssuer {
+  readonly issuer: Issuer;
+  readonly state: IssuerState;
+}
+
+/** Asks an issuer for its keys now; every instance forgets what it knew. */
+export async function refreshIssuer(deps: ManageDeps, actor: Actor, id: string): Promise<RefreshedIssuer> {
+  requireSuperUser(actor);
+  const issuer = (await findIssuer(deps.db, id)) ?? refuseUnknown(id);
+  const state = await deps.issuerKeys.refresh(issuer);
+  if (state.refusal) {
+    const detail = "detail" in state.refusal ? state.refusal.detail : state.refusal.code;
+    throw new ManagementError("issuer_unreachable", `The issuer's keys cannot be had: ${detail}.`);
+  }
+  await deps.db.transaction(async (tx) => {
+    const { revision } = (await lockIssuer(tx, id)) ?? refuseUnknown(id);
+    await updateIssuer(tx, id, { revision: revision + 1 });
+    await recordChange(deps, tx, actor, "refresh_issuer", issuer, { kids: [...state.keys.keys()] });
+  });
+  return { issuer, state };
+}
+
+function know(deps: ManageDeps, issuer: Issuer): KnownIssuer {
+  return { issuer, warnings: issuerWarnings(deps, issuer) };
+}
+
+async function checkSettings({ config }: ManageDeps, issuer: string, settings: IssuerSettings): Promise<void> {
+  const rules = { publicUrl: config.publicUrl, allowInsecure: config.allowInsecureIssuers };
+  refuseProblems(settingsProblems(issuer, settings, rules));
+  const unreadable = settings.caPem === null ? undefined : await certificatesProblem(settings.caPem);
+  if (unreadable) refuseProblems([{ path: ["ca_pem"], message: unreadable }]);
+  const keys = (settings.jwks?.keys ?? []) as readonly JWK[];
+  refuseProblems(
+    keys.flatMap((jwk, index) => {
+      const problem = unusable(jwk, settings.algorithms ?? signatureAlgorithms);
+      return problem === undefined ? [] : [{ path: ["jwks", "keys", index], message: problem }];
+    }),
+  );
+}
+
+/** A key that no algorithm can use would never be missed until the first token. */
+function unusable(jwk: JWK, algorithms: readonly string[]): string | undefined {
+  const key = createIssuerKey(jwk);
+  if (algorithms.some((alg) => key.problem(alg) === undefined)) return undefined;
+  return `cannot be used: ${key.problem() ?? `it is no key for ${algorithms.join(", ")}`}`;
+}
+
+function toRow(settings: IssuerSettings) {
+  const { name, preset, jwksUri, caPem, algorithms, allowPrivateNetwork } = settings;
+  const { maxTokenAge, replayProtection, audiences, clients, disabled } = settings;
+  const jwks = settings.jwks as Issuer["jwks"];
+  const where = { name, preset, jwks, jwksUri, caPem, algorithms, allowPrivateNetwork };
+  return { ...where, maxTokenAge, replayProtection, audiences, clients, disabled };
+}
+
+async function refuseTakenName<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isUniqueViolation(error)) throw error;
+    throw new ManagementError("conflict", "Another issuer has that name.", [
+      { path: ["name"], message: "is another issuer's" },
+    ]);
+  }
+}
+
+function refuseUnknown(id: string): never {
+  throw notFound(`issuer ${id}`);
+}
+
+function recordChange(
+  deps: ManageDeps,
+  tx: Deps["db"],
+  { principal, requestId, clientAddress }: Actor,
+  kind: string,
+  { id, issuer, name }: Issuer,
+  metadata: JsonObject = {},
+): Promise<void> {
+  return recordAudit(tx, deps, {
+    requestId,
+    clientAddress,
+    kind,
+    actor: principal.name,
+    outcome: "success",
+    metadata: { issuer_id: id, issuer, name, ...metadata },
+  });
+}
