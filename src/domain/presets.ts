@@ -126,8 +126,7 @@ function isWildcard(subject: string): boolean {
 
 /** Whether the subject begins as one of the forms does. A whole subject may end where a form asks for `:`. */
 function subjectNames(subject: string, forms: readonly string[]): boolean {
-  const start = isWildcard(subject) ? subject.slice(0, -1) : `${subject}:`;
-  return forms.some((form) => namesTenant(start, form));
+  return forms.some((form) => namesTenant(`${subject}:`, form));
 }
 
 function isAnchored({ subject, claims }: MatchingTerms, { anchors }: Preset): boolean {

@@ -98,6 +98,7 @@ describe("a condition", () => {
     ["with no text at all", { repository_owner: { in: [] } }],
     ["with a number, which no id is", { repository_owner_id: { equals: 123456 } }],
     ["with a truth", { repository_owner: { equals: true } }],
+    ["with a delimiter before an owner", { repository: { equals: "/acme" } }],
     ["with a delimiter for an owner", { repository: { prefix: "/" } }],
     ["with an owner and no delimiter", { repository: { prefix: "acme" } }],
     ["with an owner that goes on", { repository: { prefix: "acme-" } }],
@@ -149,7 +150,9 @@ describe("a warning", () => {
   });
 
   it("is given of a whole subject that names no owner, which a stranger's job may have too", () => {
-    const nobody = expect.stringContaining("names nobody who owns it");
+    const nobody = expect.stringMatching(
+      /names nobody who owns it.* on one of repository_owner, repository_owner_id, /,
+    );
     expect(warnings(github, "environment:prod")).toEqual([nobody, ids]);
     expect(warnings(github, "job_workflow_ref:acme/ci/.github/workflows/a.yml@refs/heads/main")).toEqual([nobody, ids]);
     expect(warnings(github, "environment:prod", { repository_owner: { equals: "acme" } })).toEqual([ids]);
@@ -157,7 +160,8 @@ describe("a warning", () => {
 
   it("is given of a wildcard for everybody on a server of one's own", () => {
     const everybody = expect.stringContaining("names no tenant");
-    expect(warnings("https://github.acme.example/_services/token", "repo:*")).toEqual([everybody, ids]);
+    const asDoes = expect.stringContaining("as one of repo:{name}/, repository_owner:{name}:, ");
+    expect(warnings("https://github.acme.example/_services/token", "repo:*")).toEqual([asDoes, ids]);
     expect(warnings("https://kubernetes.default.svc", "system:serviceaccount:*")).toEqual([everybody]);
     expect(warnings("https://kubernetes.default.svc", "system:serviceaccount:ci:*")).toEqual([]);
     expect(warnings(`https://oidc.circleci.com/org/${uuid}`, `org/${uuid}/*`)).toEqual([everybody]);

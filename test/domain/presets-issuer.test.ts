@@ -33,6 +33,8 @@ describe("the preset of an issuer", () => {
     ["another character for a dot", "https://token-actions.githubusercontent.com"],
     ["two labels for one", "https://a.b.oic.prod-aks.azure.com/tenant/cluster/"],
     ["no label for one", "https://.oic.prod-aks.azure.com/tenant/cluster/"],
+    ["a label that begins with what none may hold", "https://_eu.oic.prod-aks.azure.com/tenant/cluster/"],
+    ["a label that ends with what none may hold", "https://eu_.oic.prod-aks.azure.com/tenant/cluster/"],
     ["no region", "https://oidc.eks..amazonaws.com/id/1"],
     ["a port", "https://token.actions.githubusercontent.com:8443"],
     ["its own port", "https://token.actions.githubusercontent.com:443"],

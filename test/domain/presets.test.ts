@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { bindingProblems, bindingWarnings } from "../../src/domain/binding.ts";
 import { anchorProblem, type Preset, presetOf, presets, presetWarnings } from "../../src/domain/presets.ts";
+import { namesTenant } from "../../src/domain/tenant-form.ts";
 import { makeBinding } from "../support/terms.ts";
 import { audience, fillExample, passes } from "./presets-tokens.ts";
 import { providerTokens } from "./presets-tokens-all.ts";
@@ -59,6 +60,10 @@ describe("presets", () => {
     for (const form of presets.flatMap(({ anchors }) => anchors.subjects)) {
       expect(form).toMatch(/^[a-z_:/]*\{(?:name|id|uuid)\}(?:[a-z_:/@]|\{(?:id|uuid)\})*[:/]$/);
     }
+  });
+
+  it("would name nobody by a form with a placeholder that is not known", () => {
+    expect(namesTenant("repo:acme/", "repo:{owner}/")).toBe(false);
   });
 
   it("link to https pages", () => {
