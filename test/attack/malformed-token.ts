@@ -65,6 +65,7 @@ function goodClaims({ issuer, berth, now }: World): Members {
     azp: "runner",
     ref: "refs/heads/main",
     repository_owner_id: "1001",
+    event_name: "push",
     run: 7,
     protected: true,
     environment: "production",

@@ -38,26 +38,34 @@ const tellsNothing = ([, , code, facts]: Case) =>
 
 let berth: TestBerth;
 let issuer: TestIssuer;
+let github: TestIssuer;
 let keySet: KeySet;
 
 beforeAll(async () => {
   keySet = makeKeySet();
-  [berth, issuer] = await Promise.all([startBerth({ environment: { BERTH_RATE_LIMITS: "off" } }), startIssuer()]);
-  issuer.answer("/jwks", (_, response) => {
-    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ keys: keySet.published }));
-  });
+  [berth, issuer, github] = await Promise.all([startBerth(), startIssuer(), startIssuer()]);
+  for (const one of [issuer, github]) {
+    one.answer("/jwks", (_, response) => {
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ keys: keySet.published }));
+    });
+  }
+  await berth.api("POST", "/issuers", { issuer: github.url, preset: "github-actions" });
   for (const name of Object.keys(robots) as RobotName[]) {
-    await berth.createRobot(name, { federation: federationOf(name, issuer.url) });
+    await berth.createRobot(name, { federation: federationOf(name, issuerOf(name).url) });
   }
 });
 
 afterAll(async () => {
-  await Promise.all([berth.remove(), issuer.close()]);
+  await Promise.all([berth.remove(), issuer.close(), github.close()]);
 });
 
-function show(change: Change) {
-  const world = { issuer: issuer.url, berth: berth.url, now: Math.floor(berth.clock.now() / 1000) };
-  return berth.exchange(change.robot ?? "acme+ci", makeToken(change, keySet, world));
+function issuerOf(robot: RobotName): TestIssuer {
+  return robots[robot].preset ? github : issuer;
+}
+
+function show({ robot = "acme+ci", ...change }: Change) {
+  const world = { issuer: issuerOf(robot).url, berth: berth.url, now: Math.floor(berth.clock.now() / 1000) };
+  return berth.exchange(robot, makeToken({ robot, ...change }, keySet, world));
 }
 
 describe("a token that nothing was done to", () => {
@@ -73,6 +81,7 @@ describe("a token that nothing was done to", () => {
     ["white space in its JSON", { payloadText: (text) => `\n${text.replaceAll(",", " ,\t")}\r ` }],
     ["a header of 2 KiB", { headerText: (text) => text.padEnd(2048) }],
     ["another subject under the wildcard", { robot: "acme+wild", claims: { sub: "repo:acme/web:pull_request" } }],
+    ["an event that its binding asks for", { robot: "acme+opted", claims: { event_name: "pull_request_target" } }],
     ["two's binding", { robot: "acme+one-or-two", claims: { sub: "two", aud: "for-two", ref: "two" } }],
   ])("is good with %s", async (_, change) => {
     expect((await show(change)).status).toBe(200);
@@ -99,7 +108,7 @@ describe("the cases", () => {
 });
 
 describe("Berth's own robot token", () => {
-  it("is refused for its type, though the same header as its issuer's were good", async () => {
+  it("is no external token", async () => {
     const { body } = await show({});
     const answer = await berth.exchange("acme+ci", body.token);
     expectRefusal(answer, 400, "header_not_allowed");

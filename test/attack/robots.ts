@@ -10,6 +10,11 @@ const table = {
     claims: { sub: "repo:acme@1001/app@2002:ref:refs/heads/main" },
   },
   "acme+owned": { binding: { claims: { repository_owner_id: { equals: "1001" } } } },
+  "acme+guarded": { preset: "github-actions", binding: {} },
+  "acme+opted": {
+    preset: "github-actions",
+    binding: { claims: { event_name: { in: ["push", "pull_request_target"] } } },
+  },
   "acme+client": { binding: { audiences: [], clients: ["runner"] } },
   "acme+guild": { binding: { audiences: ["guild", "https://guild.example"] }, claims: { aud: "guild" } },
   "acme+both": { binding: { audiences: ["guild"], clients: ["runner"] }, claims: { aud: "guild" } },
@@ -42,6 +47,8 @@ export type RobotName = keyof typeof table;
 export const robots: Readonly<Record<RobotName, Robot>> = table;
 
 interface Robot {
+  /** Its issuer is registered as one of that kind; otherwise the binding itself makes the issuer known. */
+  readonly preset?: string;
   readonly binding?: Readonly<Record<string, unknown>>;
   /** Of the same issuer. */
   readonly second?: Readonly<Record<string, unknown>>;

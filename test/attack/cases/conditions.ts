@@ -63,8 +63,7 @@ export const subjects: readonly Case[] = [
   ]),
 ];
 
-/** Rule 10: who takes an owner's name does not take its number. */
-export const owners: readonly Case[] = ["1002", "01001", "1001 ", "", 1001, ["1001"], null, undefined].map(
+const recycled: Case[] = ["1002", "01001", "1001 ", "", 1001, ["1001"], null, undefined].map(
   (repository_owner_id): Case => [
     `repository_owner_id ${JSON.stringify(repository_owner_id) ?? "missing"}`,
     { robot: "acme+owned", claims: { repository_owner_id } },
@@ -72,6 +71,27 @@ export const owners: readonly Case[] = ["1002", "01001", "1001 ", "", 1001, ["10
     { claim: "repository_owner_id" },
   ],
 );
+
+const guarded = (robot: "acme+guarded" | "acme+opted", event_name: string): Case => [
+  `${robot}: event_name ${event_name}`,
+  { robot, claims: { event_name } },
+  "claim_mismatch",
+  { claim: "event_name", found: JSON.stringify(event_name) },
+];
+
+/** Rule 10: who takes an owner's name does not take its number, and what a stranger's fork starts is asked for. */
+export const owners: readonly Case[] = [
+  ...recycled,
+  guarded("acme+guarded", "pull_request_target"),
+  guarded("acme+guarded", "workflow_run"),
+  guarded("acme+opted", "workflow_run"),
+  [
+    "no jti where tokens are good once",
+    { robot: "acme+guarded", claims: { jti: undefined } },
+    "claim_invalid",
+    { claim: "jti" },
+  ],
+];
 
 const unmet: Readonly<Record<string, readonly unknown[]>> = {
   ref: [
