@@ -17,10 +17,14 @@ afterAll(async () => {
   await Promise.all(issuers.map((issuer) => issuer.close()));
 });
 
-/** An issuer with a robot of its own that trusts it. */
-async function startBound(robot: string): Promise<TestIssuer> {
+/** An issuer with a robot of its own that trusts it; `prepare` comes before Berth knows of it. */
+async function startBound(
+  robot: string,
+  prepare: (issuer: TestIssuer) => unknown = () => undefined,
+): Promise<TestIssuer> {
   const issuer = await startIssuer();
   issuers.push(issuer);
+  await prepare(issuer);
   await berth.createRobot(robot, { federation: [{ issuer: issuer.url, subject }] });
   return issuer;
 }
@@ -30,10 +34,8 @@ const sendJson = (response: ServerResponse, body: unknown) =>
 
 describe("an issuer that is down", () => {
   it("is 503 with Retry-After, and one record says why", async () => {
-    const issuer = await startBound("acme+down");
-    const token = await issuer.sign(berth.url);
-    await issuer.close();
-    const answer = await berth.exchange("acme+down", token);
+    const issuer = await startBound("acme+down", (one) => one.close());
+    const answer = await berth.exchange("acme+down", await issuer.sign(berth.url));
     expectRefusal(answer, 503, "issuer_unreachable");
     expect(answer.body.error).toBe("temporarily_unavailable");
     expect(answer.headers.get("retry-after")).toMatch(/^[1-9][0-9]?$/);
@@ -43,8 +45,9 @@ describe("an issuer that is down", () => {
   });
 
   it("is not asked again at once, and is 503 all the same", async () => {
-    const issuer = await startBound("acme+failing");
-    issuer.answer("/.well-known/openid-configuration", (_, response) => response.writeHead(500).end());
+    const issuer = await startBound("acme+failing", (one) =>
+      one.answer("/.well-known/openid-configuration", (_, response) => response.writeHead(500).end()),
+    );
     const token = await issuer.sign(berth.url);
     for (let attempt = 0; attempt < 5; attempt += 1) {
       expect((await berth.exchange("acme+failing", token)).status).toBe(503);
@@ -116,8 +119,7 @@ describe("an issuer that answers nonsense", () => {
 
   it.each(nonsense)("(%s) is 503, and leaves one record", async (name, set) => {
     const robot = `acme+${name.toLowerCase().replaceAll(/[^a-z]+/g, "-")}`;
-    const issuer = await startBound(robot);
-    set(issuer);
+    const issuer = await startBound(robot, set);
     const answer = await berth.exchange(robot, await issuer.sign(berth.url));
     expect(answer.body.code).toMatch(/^issuer_(unreachable|keys_invalid)$/);
     expectRefusal(answer, 503, answer.body.code);
@@ -126,10 +128,11 @@ describe("an issuer that answers nonsense", () => {
   });
 
   it("such as its private key is 400, and leaves one record", async () => {
-    const issuer = await startBound("acme+careless");
     const { privateKey } = await generateKeyPair("RS256", { extractable: true });
-    const jwk = { ...(await exportJWK(privateKey)), kid: issuer.kid, alg: "RS256", use: "sig" };
-    issuer.answer("/jwks", (_, response) => sendJson(response, { keys: [jwk] }));
+    const issuer = await startBound("acme+careless", async ({ kid, answer }) => {
+      const jwk = { ...(await exportJWK(privateKey)), kid, alg: "RS256", use: "sig" };
+      answer("/jwks", (_, response) => sendJson(response, { keys: [jwk] }));
+    });
     const answer = await berth.exchange("acme+careless", await issuer.sign(berth.url));
     expectRefusal(answer, 400, "token_refused");
     await expectRefusalRecord(berth, answer, "key_unusable");
