@@ -1,4 +1,5 @@
 import { createSocket } from "node:dgram";
+import ipaddr from "ipaddr.js";
 
 /** What a name server says of a name: addresses, a failure, or nothing at all. */
 export type DnsAnswer = readonly string[] | "NXDOMAIN" | "SERVFAIL" | "REFUSED" | "never";
@@ -73,10 +74,5 @@ function encodeRecord(type: number, bytes: Buffer): Buffer {
 }
 
 function toBytes(address: string): Buffer {
-  if (!address.includes(":")) return Buffer.from(address.split(".").map(Number));
-  const [head = "", tail] = address.split("::").map((part) => part.split(":").filter(Boolean).join(" "));
-  const [before, after] = [head, tail ?? ""].map((part) => part.split(" ").filter(Boolean));
-  const zeros = 8 - (before?.length ?? 0) - (after?.length ?? 0);
-  const groups = [...(before ?? []), ...Array(zeros).fill("0"), ...(after ?? [])];
-  return Buffer.from(groups.map((group) => group.padStart(4, "0")).join(""), "hex");
+  return Buffer.from(ipaddr.parse(address).toByteArray());
 }

@@ -1,5 +1,4 @@
 import type { LookupAddress } from "node:dns";
-import { lookup as lookupByPlatform } from "node:dns/promises";
 import type { LookupFunction, Socket } from "node:net";
 import { Agent, buildConnector, fetch } from "undici";
 import type { ProxyConfig } from "../../config.ts";
@@ -7,6 +6,7 @@ import { limits } from "../../limits.ts";
 import { isAllowedAddress, literalAddress } from "../../oidc/address-policy.ts";
 import { isProxyExempt } from "../../oidc/no-proxy.ts";
 import { type FetchPolicy, forbiddenAddress, type IssuerFetch, IssuerFetchError } from "../../oidc/safe-fetch.ts";
+import { type Lookup, lookupAddresses } from "./lookup.ts";
 import { openTunnel } from "./proxy.ts";
 
 /** Chunks of one byte take six times as much as what is in them. */
@@ -14,8 +14,7 @@ const MAX_CONNECTION_BYTES = 10 * limits.issuerFetch.bytes;
 
 export interface IssuerFetchOptions {
   readonly proxy?: ProxyConfig | undefined;
-  /** All addresses of a name, or the address itself that stands for a name. */
-  readonly lookup?: (hostname: string) => Promise<readonly LookupAddress[]>;
+  readonly lookup?: Lookup;
 }
 
 /**
@@ -23,7 +22,7 @@ export interface IssuerFetchOptions {
  * once, every address of the answer is vetted, and the connection goes to one of those: a name that answers
  * otherwise a moment later is not asked again. Each fetch has a connection of its own, which ends with it.
  */
-export function createIssuerFetch({ proxy, lookup = lookupAll }: IssuerFetchOptions = {}): IssuerFetch {
+export function createIssuerFetch({ proxy, lookup = lookupAddresses }: IssuerFetchOptions = {}): IssuerFetch {
   return async (url, init, policy) => {
     const target = new URL(url);
     const { signal } = init;
@@ -32,22 +31,22 @@ export function createIssuerFetch({ proxy, lookup = lookupAll }: IssuerFetchOpti
     const usedProxy =
       target.protocol === "https:" && proxy && !isProxyExempt(target, proxy.noProxy) ? proxy : undefined;
 
-    const addresses = usedProxy?.resolves ? [] : await untilAborted(signal, resolve(target, policy));
+    const addresses = usedProxy?.resolves ? [] : await untilAborted(signal, resolve(target, policy, signal));
     const tunnel = usedProxy && (await openTunnel(usedProxy.url, authoritiesOf(target, addresses), signal));
     const dispatcher = createDispatcher(addresses, tunnel, policy, signal);
     return fetch(url, { ...(init as Parameters<typeof fetch>[1]), dispatcher }) as unknown as Promise<Response>;
   };
 
-  async function resolve(target: URL, { allowLocal }: FetchPolicy): Promise<readonly LookupAddress[]> {
-    const addresses = await lookup(withoutBrackets(target.hostname));
+  async function resolve(
+    { href, hostname }: URL,
+    { allowLocal }: FetchPolicy,
+    signal: AbortSignal,
+  ): Promise<readonly LookupAddress[]> {
+    const addresses = await lookup(hostname.replace(/^\[|\]$/g, ""), { allowLocal, signal });
     const isAllowed = ({ address }: LookupAddress) => isAllowedAddress(address, allowLocal);
     if (addresses.length > 0 && addresses.every(isAllowed)) return addresses;
-    throw forbiddenAddress(target.href);
+    throw forbiddenAddress(href);
   }
-}
-
-function lookupAll(hostname: string): Promise<LookupAddress[]> {
-  return lookupByPlatform(hostname, { all: true });
 }
 
 /** `host:port` for CONNECT. IPv4 goes first, since more proxies have it; without addresses the name goes. */
@@ -103,14 +102,10 @@ function pinnedTo(addresses: readonly LookupAddress[]): LookupFunction {
   };
 }
 
-/** A look-up by the platform cannot be called off; it is waited for no longer. */
+/** A look-up by the platform cannot be called off; it is merely waited for no longer. */
 function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const aborted = new Promise<never>((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
   return Promise.race([work, aborted]);
-}
-
-function withoutBrackets(hostname: string): string {
-  return hostname.replace(/^\[|\]$/g, "");
 }
