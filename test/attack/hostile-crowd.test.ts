@@ -99,4 +99,21 @@ describe("a crowd", () => {
     expect(countBy(await waiting)).toEqual({ "503 issuer_unreachable": 50 });
     expect(asked(down, DOCUMENT) - before).toBe(1);
   });
+
+  it("of slow issuers, all of one organization, leaves room for others", async () => {
+    const slow: BoundIssuer[] = [];
+    for (let count = 0; count < 20; count += 1) {
+      slow.push(await hostile.start((issuer) => issuer.answer(DOCUMENT, (response) => response.destroy()), "slow"));
+    }
+    for (const { issuer } of slow) issuer.answer(DOCUMENT, () => {});
+    const good = await hostile.start();
+    forget();
+    const before = slow.map((one) => asked(one, DOCUMENT));
+    const waiting = Promise.all(slow.map((one) => one.exchange()));
+    const reached = () => slow.filter((one, index) => asked(one, DOCUMENT) > (before[index] ?? 0)).length;
+    await expect.poll(reached).toBeGreaterThan(0);
+    expect((await good.exchange()).status).toBe(200);
+    expect(countBy(await waiting)).toEqual({ "503 issuer_unreachable": 20 });
+    expect(reached()).toBeLessThanOrEqual(2);
+  });
 });

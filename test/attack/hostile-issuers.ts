@@ -12,8 +12,8 @@ export const KEYS = "/jwks";
 /** The service, and issuers that mean it ill. Each has an organization and a robot that trusts it. */
 export interface HostileIssuers {
   readonly berth: TestBerth;
-  /** Starts an issuer and lets `arrange` turn it hostile before anybody binds it. */
-  start(arrange?: Arrange): Promise<BoundIssuer>;
+  /** Starts an issuer and lets `arrange` turn it hostile before anybody binds it. Without `organization` it gets one of its own. */
+  start(arrange?: Arrange, organization?: string): Promise<BoundIssuer>;
   close(): Promise<void>;
 }
 
@@ -46,12 +46,13 @@ export async function openHostileIssuers(environment: Environment = {}): Promise
   const issuers: TestIssuer[] = [];
   return {
     berth,
-    async start(arrange) {
+    async start(arrange, organization) {
       const started = await startIssuer();
       issuers.push(started);
       const { issuer, sockets } = makeHostile(started);
       arrange?.(issuer);
-      const robot = `org-${issuers.length}+ci`;
+      const name = `${issuers.length}`;
+      const robot = organization ? `${organization}+ci-${name}` : `org-${name}+ci`;
       await berth.createRobot(robot, { federation: [{ issuer: issuer.url, subject }] });
       return bind(berth, issuer, robot, sockets);
     },
