@@ -10,6 +10,10 @@ import { connections } from "./load.ts";
 import { startServerProcess } from "./process.ts";
 import { createRobots } from "./robots.ts";
 import { count, formatTable, type Row } from "./table.ts";
+import { compareVerification } from "./verification.ts";
+
+/** How much more a strict verification may cost than a bare one. */
+const MAX_VERIFICATION_COST = 1.3;
 
 type Closer = () => Promise<void>;
 
@@ -29,6 +33,8 @@ const interrupted = new Promise<never>((_, reject) => {
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => reject(new Error(signal)));
 });
 const rows: Row[] = [];
+tell("verification: in this process");
+rows.push({ comparison: await compareVerification(seconds), reach: 1 / MAX_VERIFICATION_COST });
 for (const kind of database ? [database] : databases) {
   const closers: Closer[] = [];
   try {

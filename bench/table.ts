@@ -3,19 +3,30 @@ import { type Comparison, median } from "./compare.ts";
 import type { DatabaseKind } from "./database.ts";
 
 export interface Row {
-  readonly database: DatabaseKind;
+  /** Absent: what is measured needs none. */
+  readonly database?: DatabaseKind;
   readonly comparison: Comparison;
+  /** The ratio that it should reach. */
+  readonly reach?: number;
 }
 
-const HEAD = ["database", "what", "requests/s", "ratio", "its range", "p50 ms", "p99 ms"];
+const HEAD = ["database", "what", "a second", "ratio", "its range", "reach", "p50 ms", "p99 ms"];
 /** The columns of words; the others hold figures and end flush. */
 const WORDS = 2;
 
 /** Two lines for each comparison: the baseline, and under it Berth with its ratio. */
 export function formatTable(rows: readonly Row[]): string {
-  const cells = rows.flatMap(({ database, comparison: { titles, baseline, subject, ratios } }) => [
-    [database, titles.baseline, count(baseline.requestsPerSecond), "", "", ...latencies(baseline)],
-    ["", titles.subject, count(subject.requestsPerSecond), ratio(median(ratios)), range(ratios), ...latencies(subject)],
+  const cells = rows.flatMap(({ database = "none", comparison: { titles, baseline, subject, ratios }, reach }) => [
+    [database, titles.baseline, count(baseline.requestsPerSecond), "", "", "", ...latencies(baseline)],
+    [
+      "",
+      titles.subject,
+      count(subject.requestsPerSecond),
+      ratio(median(ratios)),
+      range(ratios),
+      reach === undefined ? "" : ratio(reach),
+      ...latencies(subject),
+    ],
   ]);
   const widths = HEAD.map((head, column) => Math.max(head.length, ...cells.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]) =>
@@ -39,5 +50,5 @@ function range(sorted: readonly number[]): string {
 }
 
 function latencies({ p50, p99 }: Comparison["baseline"]): string[] {
-  return [p50.toFixed(1), p99.toFixed(1)];
+  return [p50, p99].map((milliseconds) => milliseconds.toFixed(milliseconds < 1 ? 3 : 1));
 }

@@ -12,13 +12,17 @@ import { startIssuer, type TestIssuer } from "./support/issuer.ts";
 const main = fileURLToPath(new URL("../bench/main.ts", import.meta.url));
 
 describe("the benchmark", () => {
-  it("puts registry tokens and exchanges beside their baselines, as ratios", { timeout: 180_000 }, async () => {
+  it("puts verification, registry tokens and exchanges beside their baselines, as ratios", {
+    timeout: 180_000,
+  }, async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [main, "--seconds", "1", "--database", "embedded"]);
     const [, , ...table] = stdout.split("\n");
     const figure = String.raw`[\d,]+`;
     const latencies = String.raw`[\d.]+ +[\d.]+`;
     const ratio = String.raw`[\d.]+ +[\d.]+–[\d.]+`;
-    expect(table.slice(0, 4)).toEqual([
+    expect(table.slice(0, 6)).toEqual([
+      expect.stringMatching(`^none +jwtVerify +${figure} +${latencies}$`),
+      expect.stringMatching(`^ +strict verification +${figure} +${ratio} +0.77 +${latencies}$`),
       expect.stringMatching(`^embedded +sign ES256 +${figure} +${latencies}$`),
       expect.stringMatching(`^ +registry token +${figure} +${ratio} +${latencies}$`),
       expect.stringMatching(`^embedded +verify RS256, insert a row, sign ES256 +${figure} +${latencies}$`),

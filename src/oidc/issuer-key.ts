@@ -27,29 +27,55 @@ export function createIssuerKey(jwk: JWK): IssuerKey {
   };
 }
 
+/** Whether a key without a problem made a signature of the signing input (RFC 7515 §5.2). */
+export async function isSignatureOf(
+  key: CryptoKey,
+  alg: string,
+  signature: Uint8Array<ArrayBuffer>,
+  signingInput: Uint8Array<ArrayBuffer>,
+): Promise<boolean> {
+  const known = ALGORITHMS[alg];
+  if (!known) return false;
+  // Some platforms throw where a signature has not the length that the algorithm gives it.
+  return crypto.subtle.verify(known.verification, key, signature, signingInput).catch(() => false);
+}
+
 async function read(jwk: JWK, alg: string): Promise<CryptoKey | undefined> {
   // jose gives bytes for symmetric keys alone, which `typeProblem` has refused.
   return (await importJWK(jwk, alg).catch(() => undefined)) as CryptoKey | undefined;
 }
 
-const KEY_TYPES: Readonly<Record<string, { kty: string; crv?: string }>> = {
-  RS256: { kty: "RSA" },
-  RS384: { kty: "RSA" },
-  RS512: { kty: "RSA" },
-  PS256: { kty: "RSA" },
-  PS384: { kty: "RSA" },
-  PS512: { kty: "RSA" },
-  ES256: { kty: "EC", crv: "P-256" },
-  ES384: { kty: "EC", crv: "P-384" },
-  ES512: { kty: "EC", crv: "P-521" },
-  EdDSA: { kty: "OKP", crv: "Ed25519" },
-  Ed25519: { kty: "OKP", crv: "Ed25519" },
+interface Algorithm {
+  readonly kty: string;
+  readonly crv?: string;
+  /** As WebCrypto wants it for a signature; an RSA key brings its hash along. */
+  readonly verification: { readonly name: string; readonly hash?: string; readonly saltLength?: number };
+}
+
+const rsa = (name: string): Algorithm => ({ kty: "RSA", verification: { name } });
+const pss = (saltLength: number): Algorithm => ({ kty: "RSA", verification: { name: "RSA-PSS", saltLength } });
+const ecdsa = (crv: string, hash: string): Algorithm => ({ kty: "EC", crv, verification: { name: "ECDSA", hash } });
+const ed25519: Algorithm = { kty: "OKP", crv: "Ed25519", verification: { name: "Ed25519" } };
+
+/** RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2. */
+const ALGORITHMS: Readonly<Record<string, Algorithm>> = {
+  RS256: rsa("RSASSA-PKCS1-v1_5"),
+  RS384: rsa("RSASSA-PKCS1-v1_5"),
+  RS512: rsa("RSASSA-PKCS1-v1_5"),
+  PS256: pss(32),
+  PS384: pss(48),
+  PS512: pss(64),
+  ES256: ecdsa("P-256", "SHA-256"),
+  ES384: ecdsa("P-384", "SHA-384"),
+  ES512: ecdsa("P-521", "SHA-512"),
+  EdDSA: ed25519,
+  Ed25519: ed25519,
 };
 
 /** RFC 7517 §4, RFC 7518 §3.3. */
 function typeProblem(jwk: JWK, alg: string): string | undefined {
-  const type = KEY_TYPES[alg];
-  if (!type || jwk.kty !== type.kty || (type.crv && jwk.crv !== type.crv)) return `it is no key for ${alg}`;
+  const known = ALGORITHMS[alg];
+  if (!known || jwk.kty !== known.kty || (known.crv && jwk.crv !== known.crv)) return `it is no key for ${alg}`;
   return jwk.alg !== undefined && jwk.alg !== alg ? `its alg is not ${alg}` : undefined;
 }
 

@@ -12,16 +12,6 @@ export interface JsonBounds {
   readonly members: number;
 }
 
-const WHITESPACE = /[ \t\n\r]*/y;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids them unescaped, so they must be named
-const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
-const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
-const LITERALS = [
-  ["true", true],
-  ["false", false],
-  ["null", null],
-] as const;
-
 /**
  * Parses a JSON object (RFC 8259) that says one thing only: two members of one name, which parsers
  * resolve differently, are refused, and so is a number that overflows. Takes time linear in the text.
@@ -30,103 +20,61 @@ const LITERALS = [
  */
 export function parseStrictJsonObject(bytes: Uint8Array, bounds: JsonBounds): JsonObject {
   const text = decodeUtf8(bytes);
-  let at = 0;
-  let members = 0;
-
-  const value = readValue(1);
-  skipWhitespace();
-  if (at < text.length) fail("text after the end of the object");
-  if (typeof value !== "object" || value === null || Array.isArray(value)) fail("not an object");
+  const value = parseJson(text);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new StrictJsonError("not an object");
+  const { names } = measure(value, bounds);
+  // What was parsed has each name once: a text that has more of them had one twice.
+  if (countNames(text) !== names) throw new StrictJsonError("a member occurs twice");
   return value as JsonObject;
-
-  function readValue(depth: number): Json {
-    skipWhitespace();
-    const next = text[at];
-    if (next === "{" || next === "[") {
-      if (depth > bounds.depth) fail(`nested deeper than ${bounds.depth}`);
-      at += 1;
-      return next === "{" ? readObject(depth) : readArray(depth);
-    }
-    if (next === '"') return readString();
-    const literal = LITERALS.find(([word]) => text.startsWith(word, at));
-    if (!literal) return readNumber();
-    at += literal[0].length;
-    return literal[1];
-  }
-
-  function readObject(depth: number): JsonObject {
-    const object: Record<string, Json> = Object.create(null);
-    readList("}", () => {
-      skipWhitespace();
-      const name = readString();
-      if (name in object) fail(`the member ${JSON.stringify(name.slice(0, 64))} occurs twice`);
-      expect(":");
-      object[name] = readValue(depth + 1);
-    });
-    return object;
-  }
-
-  function readArray(depth: number): Json[] {
-    const array: Json[] = [];
-    readList("]", () => array.push(readValue(depth + 1)));
-    return array;
-  }
-
-  function readList(close: string, readOne: () => void): void {
-    skipWhitespace();
-    if (text[at] === close) {
-      at += 1;
-      return;
-    }
-    for (;;) {
-      members += 1;
-      if (members > bounds.members) fail(`more than ${bounds.members} members`);
-      readOne();
-      skipWhitespace();
-      if (text[at] !== ",") break;
-      at += 1;
-    }
-    expect(close);
-  }
-
-  function readString(): string {
-    return JSON.parse(match(STRING) ?? fail("a string was expected"));
-  }
-
-  function readNumber(): number {
-    const number = Number(match(NUMBER) ?? fail("a value was expected"));
-    return Number.isFinite(number) ? number : fail("a number is too large");
-  }
-
-  function expect(character: string): void {
-    skipWhitespace();
-    if (text[at] !== character) fail(`${character} was expected`);
-    at += 1;
-  }
-
-  function skipWhitespace(): void {
-    match(WHITESPACE);
-  }
-
-  function match(pattern: RegExp): string | undefined {
-    pattern.lastIndex = at;
-    const found = pattern.exec(text)?.[0];
-    at += found?.length ?? 0;
-    return found;
-  }
-
-  function fail(detail: string): never {
-    throw new StrictJsonError(`${detail}, at character ${at}`);
-  }
 }
 
 function decodeUtf8(bytes: Uint8Array): string {
+  let text: string;
   try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    if (text.startsWith("\ufeff")) throw new StrictJsonError("it starts with a byte order mark");
-    return text;
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (error) {
-    if (error instanceof StrictJsonError) throw error;
     throw new StrictJsonError("not valid UTF-8", { cause: error });
   }
+  if (text.startsWith("\ufeff")) throw new StrictJsonError("it starts with a byte order mark");
+  return text;
 }
+
+function parseJson(text: string): Json {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The error quotes the text, which is not for logs.
+    throw new StrictJsonError("its syntax is not JSON's");
+  }
+}
+
+interface Size {
+  /** Names of members, of all objects together. */
+  names: number;
+  /** Members and elements, of all objects and arrays together. */
+  members: number;
+}
+
+function measure(value: Json, bounds: JsonBounds): Size {
+  const size: Size = { names: 0, members: 0 };
+  visit(value, 1);
+  return size;
+
+  function visit(one: Json, depth: number): void {
+    if (typeof one === "number" && !Number.isFinite(one)) throw new StrictJsonError("a number is too large");
+    if (typeof one !== "object" || one === null) return;
+    if (depth > bounds.depth) throw new StrictJsonError(`nested deeper than ${bounds.depth}`);
+    const inside = Object.values(one);
+    size.members += inside.length;
+    if (!Array.isArray(one)) size.names += inside.length;
+    if (size.members > bounds.members) throw new StrictJsonError(`more than ${bounds.members} members`);
+    for (const each of inside) visit(each, depth + 1);
+  }
+}
+
+/** The names in a JSON text: a colon follows each, and stands nowhere else outside a string. */
+function countNames(text: string): number {
+  return text.replace(STRINGS, "").split(":").length - 1;
+}
+
+const STRINGS = /"(?:[^"\\]|\\.)*"/g;

@@ -82,22 +82,29 @@ function parse(compact: string): ParsedToken {
       detail: `a signed JWT has three parts separated by dots, and this has ${segments.filter(Boolean).length}`,
     });
   }
-  const headerBytes = decodeSegment(header, "header");
+  for (const [name, segment] of Object.entries({ header, payload, signature })) {
+    if (!isCanonical(segment)) refuse({ code: "token_malformed", detail: `its ${name} is not canonical base64url` });
+  }
+  const headerBytes = base64url.decode(header);
   if (headerBytes.length > limits.token.headerBytes) {
     refuseSize("header", headerBytes.length, limits.token.headerBytes);
   }
-  const payloadBytes = decodeSegment(payload, "payload");
-  decodeSegment(signature, "signature");
-
   const { alg, kid } = readHeader(parseJson(headerBytes, "header"));
-  return { compact, alg, kid, claims: readClaims(parseJson(payloadBytes, "payload")) };
+  return { compact, alg, kid, claims: readClaims(parseJson(base64url.decode(payload), "payload")) };
 }
 
-function decodeSegment(segment: string, name: string): Uint8Array {
-  const malformed: Refusal = { code: "token_malformed", detail: `its ${name} is not canonical base64url` };
-  if (!SEGMENT.test(segment) || segment.length % 4 === 1) refuse(malformed);
-  const bytes = base64url.decode(segment);
-  return base64url.encode(bytes) === segment ? bytes : refuse(malformed);
+/** Whether text is the one base64url encoding of its bytes (RFC 4648 §3.5): no padding, no stray bits at the end. */
+function isCanonical(segment: string): boolean {
+  if (!SEGMENT.test(segment)) return false;
+  const last = segment.at(-1) ?? "";
+  switch (segment.length % 4) {
+    case 2:
+      return "AQgw".includes(last);
+    case 3:
+      return "AEIMQUYcgkosw048".includes(last);
+    default:
+      return segment.length % 4 === 0;
+  }
 }
 
 function parseJson(bytes: Uint8Array, part: TokenPart): JsonObject {
