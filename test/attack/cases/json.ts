@@ -45,7 +45,7 @@ const spoil =
 const nested = (depth: number) => `"x":${"[".repeat(depth)}${"]".repeat(depth)}`;
 const nestedObjects = (depth: number) => `"x":${'{"x":'.repeat(depth)}1${"}".repeat(depth)}`;
 
-const ungrammatical: Case[] = (["header", "payload"] as const).flatMap((part) => [
+const ungrammatical: Case[] = (["header", "payload"] as const).flatMap((part): Case[] => [
   refuse(part, "nothing but a space", () => " "),
   refuse(part, "null", () => "null"),
   refuse(part, "an array around it", (json) => `[${json}]`),
@@ -77,7 +77,12 @@ const ungrammatical: Case[] = (["header", "payload"] as const).flatMap((part) =>
   refuse(part, "an unknown escape", withMember('"x":"\\x41"')),
   refuse(part, "half an escape", withMember('"x":"\\u12"')),
   refuse(part, "a no-break space between members", (json) => json.replace("{", "{\u00a0")),
-  refuse(part, "a byte order mark", (json) => `\ufeff${json}`),
+  [
+    `${part}: a byte order mark`,
+    text(part, (json) => `\ufeff${json}`),
+    "token_json_invalid",
+    { part, detail: "it starts with a byte order mark" },
+  ],
   refuse(part, "UTF-16", (json) => Buffer.from(json, "utf16le")),
   refuse(part, "a byte of Latin-1", spoil(0xe9)),
   refuse(part, "an overlong slash", spoil(0xc0, 0xaf)),
