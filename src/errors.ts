@@ -130,7 +130,9 @@ export function tellCaller(refusal: Refusal): Telling {
       );
     case "claim_mismatch":
       return refused(
-        `The token's claim ${refusal.claim} is ${refusal.found}, which the binding's condition on it does not accept.`,
+        refusal.guarded
+          ? `The token's claim ${refusal.claim} is ${refusal.found}, which is refused unless a condition of the binding on ${refusal.claim} names it: such a run may be under the control of somebody else.`
+          : `The token's claim ${refusal.claim} is ${refusal.found}, which the binding's condition on it does not accept.`,
       );
     case "binding_expired":
       return refused(`The binding expired at ${formatTime(refusal.at)}. Set a later expires_at on it.`);

@@ -63,8 +63,8 @@ export const limits = {
     unknownKidSeconds: 60,
     minBackoffSeconds: 1,
     maxBackoffSeconds: 60,
-    /** Issuers remembered at once; the one used longest ago goes first. */
-    issuers: 10_000,
+    /** Issuers remembered at once, of 100 KiB each at worst; the one used longest ago goes first. */
+    issuers: 1000,
   },
 
   /** A minute; defaults of settings. One NAT address with 300 pipelines passes. */

@@ -117,6 +117,7 @@ export function guardRefusal(
     claim: name,
     expected: `a condition that names ${JSON.stringify(found)}`,
     found: JSON.stringify(found),
+    guarded: true,
   };
 }
 

@@ -64,7 +64,14 @@ export type BindingRefusal =
   | { readonly code: "audience_mismatch"; readonly expected: readonly string[]; readonly found: readonly string[] }
   | { readonly code: "client_mismatch"; readonly expected: readonly string[]; readonly found: readonly string[] }
   | { readonly code: "subject_mismatch"; readonly expected: string; readonly found: string }
-  | { readonly code: "claim_mismatch"; readonly claim: string; readonly expected: string; readonly found: string }
+  | {
+      readonly code: "claim_mismatch";
+      readonly claim: string;
+      readonly expected: string;
+      readonly found: string;
+      /** Refused although no condition says so: one that names the value would let it pass. */
+      readonly guarded?: true;
+    }
   | { readonly code: "binding_expired"; readonly at: number; readonly now: number }
   | { readonly code: "scope_invalid"; readonly scope: string; readonly detail: string };
 

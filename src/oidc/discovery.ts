@@ -40,7 +40,8 @@ async function discoverKeysUri({ fetch, policy }: FetchKeysDeps, issuer: string,
   const configuration = await discovery(new URL(issuer), "berth", undefined, None(), {
     [customFetch]: async (url) => {
       const { status, headers, body } = await safeFetch(fetch, url, policy, signal);
-      const named = status === 200 ? readIssuer(body) : undefined;
+      if (status !== 200) throw new IssuerFetchError(`its discovery document was answered with status ${status}`);
+      const named = readIssuer(body);
       // The library compares parsed URLs, which forgives an added slash or another case: that is another issuer.
       if (named !== undefined && named !== issuer) {
         throw new IssuerKeysInvalid(`its discovery document names another issuer, ${printable(named)}`, { named });

@@ -29,10 +29,16 @@ export function readKeySet(keys: readonly (JWK | null)[]): KeySet {
   const byKid = new Map<string, IssuerKey | undefined>();
   for (const jwk of keys) {
     if (typeof jwk?.kid !== "string" || jwk.kty === "oct") continue;
-    byKid.set(jwk.kid, byKid.has(jwk.kid) ? undefined : createIssuerKey(jwk));
+    byKid.set(jwk.kid, byKid.has(jwk.kid) ? undefined : createIssuerKey(withoutRest(jwk)));
   }
   if (byKid.size === 0) throw new IssuerKeysInvalid("its key set has no key with a kid");
   return byKid;
+}
+
+/** The members that are looked at: sets are kept for many issuers, and whatever else is in one is not. */
+function withoutRest({ kty, crv, kid, use, key_ops, alg, n, e, x, y, d }: JWK): JWK {
+  const all = { kty, crv, kid, use, key_ops, alg, n, e, x, y, d: d === undefined ? undefined : "" };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as unknown as JWK;
 }
 
 /** @throws {IssuerKeysInvalid} */

@@ -106,6 +106,7 @@ async function openIsolate(bindings: Bindings): Promise<Isolate> {
   const config = readBindings(bindings);
   const log = createLog(config.logLevel, writeLine);
   warnOfRisks(config, log);
+  if (config.proxy) log.warn("HTTPS_PROXY is set, and has no effect on this platform");
   return {
     config,
     log,

@@ -106,7 +106,7 @@ export async function changeIssuer(
       const after = { ...before, ...toRow(settings), registered: true, revision: before.revision + 1 };
       const { id: _, issuer: __, createdAt: ___, ...row } = after;
       await updateIssuer(tx, id, row);
-      await recordChange(deps, tx, actor, "change_issuer", after, { changed: Object.keys(change) });
+      await recordChange(deps, tx, actor, "change_issuer", after, { changed: Object.keys(change).map(toSnakeCase) });
       return after;
     }),
   );
@@ -184,6 +184,10 @@ function toRow(settings: IssuerSettings) {
   const jwks = settings.jwks as Issuer["jwks"];
   const where = { name, preset, jwks, jwksUri, caPem, algorithms, allowPrivateNetwork };
   return { ...where, maxTokenAge, replayProtection, audiences, clients, disabled };
+}
+
+function toSnakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 async function refuseTakenName<T>(work: () => Promise<T>): Promise<T> {

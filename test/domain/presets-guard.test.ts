@@ -16,6 +16,7 @@ describe("a job on an event that runs a stranger's change with the repository's 
       claim: "event_name",
       expected: `a condition that names "${event}"`,
       found: `"${event}"`,
+      guarded: true,
     });
   });
 
