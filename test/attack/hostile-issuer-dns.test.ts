@@ -121,6 +121,14 @@ describe("a name", () => {
     expect(requests()).toEqual([]);
   });
 
+  it("that is an address is not looked up", async () => {
+    const { expectOutage } = await issuers.bindTo("https://1.1.1.9");
+    // The certificate that is found there is for other names.
+    expect(await expectOutage(/^issuer_unreachable$/)).toContain("ALTNAME_INVALID");
+    expect(dns.asked).toEqual([]);
+    expect(requests()).toContain("CONNECT 1.1.1.9:443");
+  });
+
   it("that nobody answers for is given up, and many of them hold up nobody", async () => {
     const slow = await Promise.all(Array.from({ length: 6 }, () => bindWith("never")));
     const good = await issuers.bind();

@@ -42,9 +42,12 @@ interface Given {
   readonly milliseconds?: number;
 }
 
+const configure = (environment: Readonly<Record<string, string>>) =>
+  readConfig({ HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, ...environment }, () => "");
+
 /** Fetches by a fetch that is configured as the service is. */
 function get({ url = "https://ci.example/", environment = {}, addresses = ["1.1.1.1"], ...given }: Given = {}) {
-  const config = readConfig({ HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, ...environment }, () => "");
+  const config = configure(environment);
   const lookup = async (): Promise<LookupAddress[]> =>
     addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
   const policy = { allowHttp: false, allowLocal: false, ca: authority.certificate, ...given.policy };
@@ -145,7 +148,15 @@ describe("BERTH_PROXY_RESOLVES", () => {
     "LOCALHOST.",
     "api.localhost",
   ])("lets no literal through that is not public: %s", async (host) => {
-    await expect(get({ url: `https://${host}/`, environment })).rejects.toThrow(/not public/);
+    const url = `https://${host}/`;
+    await expect(get({ url, environment })).rejects.toThrow(/not public/);
+    const { proxy: settings } = configure(environment);
+    const unvetted = createIssuerFetch({ proxy: settings })(
+      url,
+      { signal: AbortSignal.timeout(5000) },
+      { allowHttp: false, allowLocal: false },
+    );
+    await expect(unvetted).rejects.toThrow(/not public/);
     expect(proxy.requests()).toEqual([]);
   });
 });
@@ -208,11 +219,11 @@ describe("a forward proxy that fails", () => {
 });
 
 describe("a proxy's credentials", () => {
-  const userinfo = "berth:p%40ss%3Aword";
+  const userinfo = "be%3Brth:p%40ss%3Aword";
 
   it("are sent to the proxy alone", async () => {
     await get({ environment: { HTTPS_PROXY: `http://${userinfo}@127.0.0.1:${proxy.port}` } });
-    const sent = Buffer.from("berth:p@ss:word").toString("base64");
+    const sent = Buffer.from("be;rth:p@ss:word").toString("base64");
     expect(proxy.headers[0]).toMatchObject({ "proxy-authorization": `Basic ${sent}` });
     await get();
     expect(proxy.headers[1]).not.toHaveProperty("proxy-authorization");
@@ -224,7 +235,7 @@ describe("a proxy's credentials", () => {
       proxy.answer(answer);
       const error = await get({ environment, milliseconds: 200 }).catch((reason) => reason);
       const everything = JSON.stringify([error.message, error.stack, String(error.cause), error.cause?.stack]);
-      for (const secret of ["p@ss", "p%40ss", Buffer.from("berth:p@ss:word").toString("base64")]) {
+      for (const secret of ["p@ss", "p%40ss", Buffer.from("be;rth:p@ss:word").toString("base64")]) {
         expect(everything).not.toContain(secret);
       }
     }

@@ -1,5 +1,5 @@
 import { createServer, type Server } from "node:http";
-import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { IssuerFetchError, safeFetch } from "../../src/oidc/safe-fetch.ts";
 import { createIssuerFetch } from "../../src/ports/node/issuer-fetch.ts";
@@ -141,6 +141,26 @@ describe("a fetch to an allowed address", () => {
 
   it.each(["/silent", "/stalled"])("ends in time where the answer is %s", async (path) => {
     await expect(fetchPath(path, 200)).rejects.toThrow(/no answer in time/);
+  });
+
+  it("ends in time where nobody says where a name leads", async () => {
+    const fetch = createIssuerFetch({ lookup: () => new Promise(() => {}) });
+    for (const over of [AbortSignal.timeout(200), AbortSignal.abort()]) {
+      await expect(safeFetch(fetch, "https://ci.example/", lenient, over)).rejects.toThrow(/no answer in time/);
+    }
+  });
+
+  it("ends in time, with its connection, where a server takes it and says nothing of TLS", async () => {
+    const open = new Set<Socket>();
+    const silent = createTcpServer((socket) => {
+      open.add(socket.resume().on("close", () => open.delete(socket)));
+    });
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const url = `https://127.0.0.1:${(silent.address() as AddressInfo).port}/`;
+    const fetched = safeFetch(createIssuerFetch(), url, lenient, AbortSignal.timeout(200));
+    await expect(fetched).rejects.toThrow(/no answer in time/);
+    await expect.poll(() => open.size).toBe(0);
+    silent.close();
   });
 
   it("says so where nobody listens", async () => {

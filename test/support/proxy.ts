@@ -92,7 +92,7 @@ export async function startFakeProxy(
     if (status === "never") return;
     const port = route(authority);
     if (status !== undefined || port === undefined) {
-      client.end(`HTTP/1.1 ${status ?? 502} Refused\r\ncontent-length: 0\r\n\r\n`);
+      client.write(`HTTP/1.1 ${status ?? 502} Refused\r\ncontent-length: 0\r\n\r\n`);
       return;
     }
     const target = connect(port, "127.0.0.1", () => {

@@ -26,23 +26,20 @@ export function createIssuerFetch({ proxy, lookup = lookupAddresses }: IssuerFet
   return async (url, init, policy) => {
     const target = new URL(url);
     const { signal } = init;
+    signal.throwIfAborted();
     const literal = literalAddress(target);
     if (literal !== undefined && !isAllowedAddress(literal, policy.allowLocal)) throw forbiddenAddress(url);
     const usedProxy =
       target.protocol === "https:" && proxy && !isProxyExempt(target, proxy.noProxy) ? proxy : undefined;
 
-    const addresses = usedProxy?.resolves ? [] : await untilAborted(signal, resolve(target, policy, signal));
+    const addresses = usedProxy?.resolves ? [] : await untilAborted(signal, resolve(target, policy));
     const tunnel = usedProxy && (await openTunnel(usedProxy.url, authoritiesOf(target, addresses), signal));
     const dispatcher = createDispatcher(addresses, tunnel, policy, signal);
     return fetch(url, { ...(init as Parameters<typeof fetch>[1]), dispatcher }) as unknown as Promise<Response>;
   };
 
-  async function resolve(
-    { href, hostname }: URL,
-    { allowLocal }: FetchPolicy,
-    signal: AbortSignal,
-  ): Promise<readonly LookupAddress[]> {
-    const addresses = await lookup(hostname.replace(/^\[|\]$/g, ""), { allowLocal, signal });
+  async function resolve({ href, hostname }: URL, { allowLocal }: FetchPolicy): Promise<readonly LookupAddress[]> {
+    const addresses = await lookup(hostname.replace(/^\[|\]$/g, ""), allowLocal);
     const isAllowed = ({ address }: LookupAddress) => isAllowedAddress(address, allowLocal);
     if (addresses.length > 0 && addresses.every(isAllowed)) return addresses;
     throw forbiddenAddress(href);
@@ -102,7 +99,7 @@ function pinnedTo(addresses: readonly LookupAddress[]): LookupFunction {
   };
 }
 
-/** A look-up by the platform cannot be called off; it is merely waited for no longer. */
+/** A look-up is not called off: it is waited for no longer, and ends by itself. */
 function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const aborted = new Promise<never>((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });

@@ -2,14 +2,12 @@ import type { LookupAddress } from "node:dns";
 import { lookup, Resolver } from "node:dns/promises";
 import { isIP } from "node:net";
 
-/** All addresses of a host; a host that is an address is its own. */
-export type Lookup = (host: string, asked: LookupTerms) => Promise<readonly LookupAddress[]>;
-
-interface LookupTerms {
-  /** Whether the host may be one of one's own network. */
-  readonly allowLocal: boolean;
-  readonly signal: AbortSignal;
-}
+/**
+ * All addresses of a host; a host that is an address is its own.
+ *
+ * @param allowLocal whether the host may be one of one's own network
+ */
+export type Lookup = (host: string, allowLocal: boolean) => Promise<readonly LookupAddress[]>;
 
 /** Of a DNS server, before it is asked again. */
 const PATIENCE = { timeout: 1500, tries: 2 };
@@ -19,18 +17,15 @@ const PATIENCE = { timeout: 1500, tries: 2 };
  * The platform looks up two names at a time for the whole process, however: names that nobody answers for
  * would hold up all others. So a public name, which may be a stranger's, is asked of DNS itself.
  */
-export const lookupAddresses: Lookup = async (host, { allowLocal, signal }) => {
+export const lookupAddresses: Lookup = async (host, allowLocal) => {
   const family = isIP(host);
   if (family !== 0) return [{ address: host, family }];
-  return allowLocal ? lookup(host, { all: true }) : askDns(host, signal);
+  return allowLocal ? lookup(host, { all: true }) : askDns(host);
 };
 
-async function askDns(host: string, signal: AbortSignal): Promise<readonly LookupAddress[]> {
+async function askDns(host: string): Promise<readonly LookupAddress[]> {
   const resolver = new Resolver(PATIENCE);
-  const cancel = () => resolver.cancel();
-  signal.addEventListener("abort", cancel);
   const [four, six] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
-  signal.removeEventListener("abort", cancel);
   const addresses = [...addressesOf(four, 4), ...addressesOf(six, 6)];
   if (addresses.length === 0 && four.status === "rejected") throw four.reason;
   return addresses;
