@@ -40,7 +40,7 @@ describe("README", () => {
 
   it("lists every variable that the configuration reads, and no other", async () => {
     const source = await readFile(join(root, "src/config.ts"), "utf8");
-    const unsupported = /^BERTH_(STATE_FILE|ISSUER_POLICY|MAX_STALENESS|RATE_LIMITS|METRICS_PUBLIC)$/;
+    const unsupported = /^BERTH_(STATE_FILE|MAX_STALENESS|METRICS_PUBLIC)$/;
     const read = [...source.matchAll(/"([A-Z]+(?:_[A-Z]+)*)"/g)]
       .map(([, name = ""]) => name)
       .filter((name) => !unsupported.test(name));
@@ -112,6 +112,19 @@ describeWith(["curl", "jq", "podman", "registry"], "README by hand", () => {
     expect(stdout).toContain("Login Succeeded");
     const refused = await shell(exchange, { BERTH, OIDC_TOKEN: `${token.slice(0, -4)}AAAA` }).catch((error) => error);
     expect(refused.code).not.toBe(0);
+  });
+
+  it("explains an exchange that was refused, and a token", async () => {
+    const BERTH = `http://127.0.0.1:${port}`;
+    const TOKEN = (await readFile(join(directory, "data/admin-token"), "utf8")).trim();
+    const OIDC_TOKEN = await platform.tokenFor(job, "https://another.example");
+    const authorization = `Basic ${Buffer.from(`acme+ci:${OIDC_TOKEN}`).toString("base64")}`;
+    const refused = await call(`${BERTH}/oauth2/federation/robot/token`, { headers: { authorization } });
+    expect(refused.body.code).toBe("audience_mismatch");
+
+    const [example = ""] = blocks("When a job is refused", "sh");
+    const { stdout } = await shell(example, { BERTH, TOKEN, OIDC_TOKEN, REQUEST_ID: refused.body.request_id });
+    expect(stdout.match(/"granted":false,"code":"audience_mismatch"/g)).toHaveLength(2);
   });
 
   it("sets up a registry, and builds and pushes in a workflow", async () => {

@@ -1,6 +1,7 @@
 import type { Deps } from "../deps.ts";
 import type { FederationEntry } from "../domain/federation.ts";
 import { printable } from "../domain/text.ts";
+import { limits } from "../limits.ts";
 import { defaultAlgorithms } from "../oidc/verify.ts";
 import { type Issuer, listIssuersOf, openIssuer } from "../store/issuers.ts";
 import { distrust } from "./judge.ts";
@@ -39,6 +40,23 @@ export async function chooseIssuer(
   }
   const opened = await openIssuer(tx, { id: random.uuid(), issuer, createdAt: new Date(clock.now()) });
   return { ok: true, issuer: opened };
+}
+
+/** Tries issuers once, as many of them as answer in good time. */
+export async function tryIssuers(
+  { clock, issuerKeys }: Pick<Deps, "clock" | "issuerKeys">,
+  issuers: readonly Issuer[],
+  party: string,
+): Promise<void> {
+  const until = clock.now() + limits.issuerFetch.milliseconds;
+  const untried = issuers.values();
+  const tryNext = async () => {
+    for (const issuer of untried) {
+      if (clock.now() >= until) return;
+      await issuerKeys.inspect(issuer, party);
+    }
+  };
+  await Promise.all(Array.from({ length: limits.issuerFetch.atOnceForParty }, tryNext));
 }
 
 /**

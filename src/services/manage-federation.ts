@@ -18,7 +18,7 @@ import {
   updateBinding,
 } from "../store/bindings.ts";
 import { type Issuer, listIssuersById } from "../store/issuers.ts";
-import { chooseIssuer, issuerWarnings } from "./bind-issuer.ts";
+import { chooseIssuer, issuerWarnings, tryIssuers } from "./bind-issuer.ts";
 import { getRobot, getRobotToChange, recordChange } from "./manage-robots.ts";
 import { ManagementError, refuseProblems } from "./management-error.ts";
 import type { Actor } from "./principals.ts";
@@ -77,7 +77,7 @@ export async function putFederation(
     });
     return { bindings: after, issuers: distinct([...chosen.values()]), party: robot.organizationId };
   });
-  await Promise.all(issuers.map((issuer) => deps.issuerKeys.inspect(issuer, party)));
+  await tryIssuers(deps, issuers, party);
   return { bindings, warnings: await warningsOf(deps, bindings) };
 }
 

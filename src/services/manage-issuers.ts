@@ -58,7 +58,7 @@ export async function registerIssuer(
       await recordChange(deps, tx, actor, "create_issuer", issuer);
     }),
   );
-  await deps.issuerKeys.inspect(issuer, PARTY);
+  if (!issuer.disabled) await deps.issuerKeys.inspect(issuer, PARTY);
   const known = know(deps, issuer);
   const others = sharing.map(({ id, name }) => (name === null ? id : `${id} (${name})`)).join(", ");
   return others === ""
