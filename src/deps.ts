@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { Config } from "./config.ts";
 import type { IssuerKeys } from "./oidc/issuers.ts";
 import type { Clock, Limiter, Log, Random } from "./platform.ts";
+import type { BindingCompiler } from "./services/compiled-bindings.ts";
 import type { RefusalTally } from "./services/refusal-tally.ts";
 import type { Db } from "./store/db.ts";
 import type { Keys } from "./tokens/key-ring.ts";
@@ -17,6 +18,7 @@ export interface Deps {
   readonly refusalTally: RefusalTally;
   readonly issuerKeys: IssuerKeys;
   readonly keys: Keys;
+  readonly compile: BindingCompiler;
   /** The address of whoever holds the other end of the connection, where the platform knows it. */
   readonly peerAddress: (context: Context) => string | undefined;
 }

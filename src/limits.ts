@@ -27,6 +27,8 @@ export const limits = {
 
   binding: {
     perRobot: 100,
+    /** Ready to judge, kept in memory; the one used longest ago goes first. */
+    compiled: 10_000,
     audiences: 16,
     clients: 16,
     claims: 32,

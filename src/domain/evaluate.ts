@@ -1,10 +1,9 @@
-import type { Binding, Condition } from "./binding.ts";
-import { expandScope } from "./binding.ts";
-import { type Json, type JsonObject, member } from "./json.ts";
+import type { Binding } from "./binding.ts";
+import type { CompiledBinding, CompiledCondition, Narrowing } from "./compiled-binding.ts";
+import { type JsonObject, member } from "./json.ts";
 import { guardRefusal, type Preset } from "./presets.ts";
-import type { BindingRefusal, Refusal } from "./refusal.ts";
+import type { Refusal } from "./refusal.ts";
 import { furthestRefusal, outcomeOf, type RuleOutcome } from "./rule.ts";
-import { type Grant, parseNarrowing } from "./scope.ts";
 import { formatTime } from "./text.ts";
 
 /** The claims of a verified token that bindings look at. */
@@ -31,11 +30,6 @@ export interface BindingOutcome {
   readonly narrowed?: Narrowing;
 }
 
-export interface Narrowing {
-  readonly scope: string;
-  readonly grants: readonly Grant[];
-}
-
 export type Decision =
   | { readonly granted: true; readonly outcome: BindingOutcome; readonly outcomes: readonly BindingOutcome[] }
   | { readonly granted: false; readonly refusal: Refusal; readonly outcomes: readonly BindingOutcome[] };
@@ -48,12 +42,12 @@ export type Decision =
  * @param now epoch seconds
  */
 export function evaluate(
-  bindings: readonly Binding[],
+  bindings: readonly CompiledBinding[],
   claims: VerifiedClaims,
   defaults: Defaults,
   now: number,
 ): Decision {
-  const outcomes = bindings.map((binding) => evaluateBinding(binding, claims, defaults, now));
+  const outcomes = bindings.map((compiled) => evaluateBinding(compiled, claims, defaults, now));
   const enforced = outcomes.filter(({ binding }) => binding.mode === "enforce");
   const outcome = enforced.find(({ matched }) => matched);
   if (outcome) return { granted: true, outcome, outcomes };
@@ -62,13 +56,19 @@ export function evaluate(
   return { granted: false, refusal, outcomes };
 }
 
-function evaluateBinding(binding: Binding, claims: VerifiedClaims, defaults: Defaults, now: number): BindingOutcome {
-  const scope = checkScope(binding, claims);
+function evaluateBinding(
+  compiled: CompiledBinding,
+  claims: VerifiedClaims,
+  defaults: Defaults,
+  now: number,
+): BindingOutcome {
+  const { binding, conditions } = compiled;
+  const scope = checkScope(compiled, claims);
   const rules = [
     checkAudience(binding, claims, defaults),
     checkClient(binding, claims, defaults),
-    checkSubject(binding, claims),
-    ...Object.entries(binding.claims ?? {}).map(([name, condition]) => checkClaim(name, condition, claims)),
+    checkSubject(compiled, claims),
+    ...conditions.map((condition) => checkClaim(condition, claims)),
     ...checkGuard(binding, claims, defaults),
     checkExpiry(binding, now),
     scope.outcome,
@@ -106,32 +106,20 @@ function checkClient({ clients }: Binding, { payload }: VerifiedClaims, defaults
   );
 }
 
-function checkSubject({ subject }: Binding, { sub }: VerifiedClaims): RuleOutcome {
-  const passed = subject.endsWith("*") ? sub.startsWith(subject.slice(0, -1)) : sub === subject;
+function checkSubject({ binding: { subject }, matchesSubject }: CompiledBinding, { sub }: VerifiedClaims): RuleOutcome {
   return outcomeOf(
     "subject",
     { expected: subject, found: sub },
-    passed ? undefined : { code: "subject_mismatch", expected: subject, found: sub },
+    matchesSubject(sub) ? undefined : { code: "subject_mismatch", expected: subject, found: sub },
   );
 }
 
-function checkClaim(claim: string, condition: Condition, { payload }: VerifiedClaims): RuleOutcome {
+function checkClaim({ claim, condition, holds }: CompiledCondition, { payload }: VerifiedClaims): RuleOutcome {
   const value = member(payload, claim);
-  const passed = value !== undefined && holds(condition, value);
-  const refusal: BindingRefusal = {
-    code: "claim_mismatch",
-    claim,
-    expected: JSON.stringify(condition),
-    found: value === undefined ? "nothing" : JSON.stringify(value),
-  };
-  return outcomeOf("claim", { claim, expected: condition, found: value ?? null }, passed ? undefined : refusal);
-}
-
-function holds(condition: Condition, value: Json): boolean {
-  if ("equals" in condition) return value === condition.equals;
-  if ("in" in condition) return condition.in.some((one) => value === one);
-  if ("prefix" in condition) return typeof value === "string" && value.startsWith(condition.prefix);
-  return Array.isArray(value) && value.includes(condition.contains);
+  const seen = { claim, expected: condition, found: value ?? null };
+  if (value !== undefined && holds(value)) return outcomeOf("claim", seen, undefined);
+  const found = value === undefined ? "nothing" : JSON.stringify(value);
+  return outcomeOf("claim", seen, { code: "claim_mismatch", claim, expected: JSON.stringify(condition), found });
 }
 
 /** What the issuer's preset demands although the binding does not say it. */
@@ -152,27 +140,18 @@ function checkExpiry({ expiresAt }: Binding, now: number): RuleOutcome {
   );
 }
 
-function checkScope(binding: Binding, claims: VerifiedClaims): { outcome: RuleOutcome; narrowed?: Narrowing } {
-  const { scope } = binding;
-  if (scope === null) return { outcome: outcomeOf("scope", { expected: "any", found: null }, undefined) };
-  const read = readScope(scope, claims);
-  if (!read.ok) {
-    const refusal: Refusal = { code: "scope_invalid", scope, detail: read.detail };
-    return { outcome: outcomeOf("scope", { expected: scope, found: read.detail }, refusal) };
-  }
-  return {
-    outcome: outcomeOf("scope", { expected: scope, found: read.narrowed.scope }, undefined),
-    narrowed: read.narrowed,
-  };
-}
-
-function readScope(
-  scope: string,
+function checkScope(
+  { binding: { scope }, narrow }: CompiledBinding,
   { payload }: VerifiedClaims,
-): { readonly ok: true; readonly narrowed: Narrowing } | { readonly ok: false; readonly detail: string } {
-  const expanded = expandScope(scope, (name) => member(payload, name));
-  if (!expanded.ok) return expanded;
-  const parsed = parseNarrowing(expanded.scope);
-  if (!parsed.ok) return { ok: false, detail: `${parsed.scope} is no repository's scope` };
-  return { ok: true, narrowed: { scope: expanded.scope, grants: parsed.grants } };
+): { outcome: RuleOutcome; narrowed?: Narrowing } {
+  const result = narrow((name) => member(payload, name));
+  const expected = scope ?? "any";
+  if (!result.ok) {
+    const { detail } = result;
+    const refusal: Refusal = { code: "scope_invalid", scope: expected, detail };
+    return { outcome: outcomeOf("scope", { expected, found: detail }, refusal) };
+  }
+  const { narrowed } = result;
+  const outcome = outcomeOf("scope", { expected, found: narrowed?.scope ?? null }, undefined);
+  return { outcome, ...(narrowed && { narrowed }) };
 }

@@ -6,6 +6,7 @@ import { type Config, ConfigError, readConfig } from "../config.ts";
 import { createIssuerKeys, type IssuerMemory } from "../oidc/issuers.ts";
 import type { Clock, Limiter, Log, Random } from "../platform.ts";
 import { maintain } from "../services/bootstrap.ts";
+import { type BindingCompiler, createBindingCompiler } from "../services/compiled-bindings.ts";
 import { createKeys, type KeyMemory } from "../services/keys.ts";
 import { createLimiter } from "../services/limiter.ts";
 import { createRefusalTally, type RefusalTally } from "../services/refusal-tally.ts";
@@ -34,6 +35,7 @@ interface Isolate {
   readonly sealer: Sealer;
   readonly keys: KeyMemory;
   readonly issuers: IssuerMemory;
+  readonly compile: BindingCompiler;
   readonly limiter: Limiter;
   readonly refusalTally: RefusalTally;
 }
@@ -77,6 +79,7 @@ export default {
           },
           isolate.issuers,
         ),
+        compile: isolate.compile,
         limiter: isolate.limiter,
         refusalTally: isolate.refusalTally,
         peerAddress: (c) => c.req.header("cf-connecting-ip"),
@@ -113,6 +116,7 @@ async function openIsolate(bindings: Bindings): Promise<Isolate> {
     sealer: await createSealer(config.secretKeys ?? []),
     keys: {},
     issuers: new Map(),
+    compile: createBindingCompiler(),
     limiter: createLimiter(clock),
     refusalTally: createRefusalTally(),
   };

@@ -45,7 +45,7 @@ export type ExchangeResult =
 
 type ExchangeDeps = Pick<
   Deps,
-  "config" | "db" | "clock" | "random" | "issuerKeys" | "keys" | "limiter" | "refusalTally"
+  "config" | "db" | "clock" | "random" | "issuerKeys" | "keys" | "compile" | "limiter" | "refusalTally"
 >;
 
 /** What was found out about a token on its way, granted or not. */

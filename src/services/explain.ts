@@ -168,14 +168,14 @@ function checkIssuer(deps: Pick<Deps, "config">, issuer: Issuer, iss: string): R
 }
 
 function evaluateOne(
-  deps: Pick<Deps, "config">,
+  deps: Pick<Deps, "config" | "compile">,
   { organization }: RobotOfOrganization,
   issuer: Issuer,
   binding: BindingRecord,
   claims: VerifiedClaims,
   now: number,
 ): readonly RuleOutcome[] {
-  const { outcomes } = evaluate([binding], claims, defaultsOf(deps, organization, issuer), now);
+  const { outcomes } = evaluate([deps.compile(binding)], claims, defaultsOf(deps, organization, issuer), now);
   return outcomes.flatMap((outcome) => outcome.rules);
 }
 

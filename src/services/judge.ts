@@ -14,7 +14,7 @@ import { type BindingRecord, listBindings } from "../store/bindings.ts";
 import { type Issuer, listIssuersById } from "../store/issuers.ts";
 import { findRobot, type RobotOfOrganization } from "../store/robots.ts";
 
-export type JudgeDeps = Pick<Deps, "config" | "db" | "clock" | "issuerKeys" | "keys">;
+export type JudgeDeps = Pick<Deps, "config" | "db" | "clock" | "issuerKeys" | "keys" | "compile">;
 
 /** A token before the issuers of one string, each with the bindings to it: they lend each other nothing. */
 export interface Trial {
@@ -106,7 +106,7 @@ async function tryToken(
   const preset = presetOf(issuer.issuer, issuer.preset);
   const verification = await verifyToken(token, trustOf(deps, issuer, organization.id), now);
   const own = bindings.filter(({ issuerId }) => issuerId === issuer.id);
-  const decision = evaluate(own, token.claims, defaultsOf(deps, organization, issuer), now);
+  const decision = evaluate(own.map(deps.compile), token.claims, defaultsOf(deps, organization, issuer), now);
   return { issuer, preset, verification, decision };
 }
 

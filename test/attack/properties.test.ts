@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { describe, expect, it } from "vitest";
 import { type Binding, bindingProblems, type Condition } from "../../src/domain/binding.ts";
+import { compileBinding } from "../../src/domain/compiled-binding.ts";
 import { evaluate, type VerifiedClaims } from "../../src/domain/evaluate.ts";
 import type { Json, JsonObject } from "../../src/domain/json.ts";
 import { authorize, formatNarrowing, type Grant, intersectGrants, parseNarrowing } from "../../src/domain/scope.ts";
@@ -13,7 +14,8 @@ import { makeBinding, makeClaims, makeTerms } from "../support/terms.ts";
 
 const now = goodPayload.iat;
 const defaults = { audiences: ["https://berth.example"], clients: [] };
-const judge = (bindings: readonly Binding[], claims: VerifiedClaims) => evaluate(bindings, claims, defaults, now);
+const judge = (bindings: readonly Binding[], claims: VerifiedClaims) =>
+  evaluate(bindings.map(compileBinding), claims, defaults, now);
 
 describe("parse", () => {
   const name = fc.oneof(

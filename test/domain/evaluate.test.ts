@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Binding, Condition } from "../../src/domain/binding.ts";
+import { compileBinding } from "../../src/domain/compiled-binding.ts";
 import { type Decision, evaluate, type VerifiedClaims } from "../../src/domain/evaluate.ts";
 import type { Json } from "../../src/domain/json.ts";
 import { mainBranch, makeBinding, makeClaims } from "../support/terms.ts";
@@ -9,7 +10,7 @@ const defaults = { audiences: ["https://berth.example"], clients: [] };
 const now = 1_800_000_000;
 
 function judge(bindings: readonly Binding[], claims: VerifiedClaims = makeClaims(), given = defaults): Decision {
-  return evaluate(bindings, claims, given, now);
+  return evaluate(bindings.map(compileBinding), claims, given, now);
 }
 
 /** The id of the binding that mints, or the code of the refusal. */
@@ -95,7 +96,7 @@ describe("the client", () => {
   it("is the default's where the binding names none", () => {
     const fallback = { audiences: ["https://berth.example"], clients: ["ci"] };
     const judged = (payload: Record<string, Json>) =>
-      outcome(evaluate([makeBinding()], makeClaims(payload), fallback, now));
+      outcome(evaluate([compileBinding(makeBinding())], makeClaims(payload), fallback, now));
     expect(judged({ azp: "ci" })).toBe("b1");
     expect(judged({ azp: "other" })).toBe("client_mismatch");
   });

@@ -1,4 +1,5 @@
 import type { Binding } from "../../src/domain/binding.ts";
+import { compileBinding } from "../../src/domain/compiled-binding.ts";
 import { evaluate } from "../../src/domain/evaluate.ts";
 import type { JsonObject } from "../../src/domain/json.ts";
 import type { Preset, PresetExample } from "../../src/domain/presets.ts";
@@ -27,5 +28,6 @@ export function fillExample(example: PresetExample, values: ProviderTokens["valu
 /** Whether a token passes by a binding for an issuer of this kind. */
 export function passes(binding: Binding, token: JsonObject, preset?: Preset): boolean {
   const claims = { sub: String(token.sub), aud: [token.aud].flat().map(String), payload: token };
-  return evaluate([binding], claims, { audiences: [audience], clients: [], preset }, 1_800_000_000).granted;
+  return evaluate([compileBinding(binding)], claims, { audiences: [audience], clients: [], preset }, 1_800_000_000)
+    .granted;
 }

@@ -12,6 +12,7 @@ import { limits } from "../../limits.ts";
 import { createIssuerKeys } from "../../oidc/issuers.ts";
 import type { Clock, Log } from "../../platform.ts";
 import { bootstrap, maintain, NoAdminTokenError } from "../../services/bootstrap.ts";
+import { createBindingCompiler } from "../../services/compiled-bindings.ts";
 import { createKeys } from "../../services/keys.ts";
 import { createLimiter } from "../../services/limiter.ts";
 import { createRefusalTally, summarizeRefusals, writeSummary } from "../../services/refusal-tally.ts";
@@ -74,6 +75,7 @@ export async function startServer({ environment, write, clock = systemClock }: S
         allowInsecure: config.allowInsecureIssuers,
         now: clock.now,
       }),
+      compile: createBindingCompiler(),
       limiter: createLimiter(clock),
       refusalTally: createRefusalTally(),
       peerAddress: (c) => getConnInfo(c).remote.address,
