@@ -53,11 +53,13 @@ export interface IssuerKeys {
   known(source: IssuerSource): IssuerState | undefined;
   /** Asks the issuer now, whatever is known; a failure leaves what is known as it is. */
   refresh(source: IssuerSource): Promise<IssuerState>;
+  /** What is known of this revision holds for another one, which changed nothing of where the keys are. */
+  carryOver(source: IssuerSource, revision: number): void;
 }
 
 /** What is known of an issuer: nothing but values, so that it may outlive the request that learned it. */
 interface Entry {
-  readonly revision: number;
+  revision: number;
   keys: KeySet | undefined;
   /** Epoch seconds, as all times here. */
   freshUntil: number;
@@ -110,6 +112,11 @@ export function createIssuerKeys(deps: IssuerKeysDeps, memory: IssuerMemory = ne
       const entry = recall(source);
       if (!source.jwks) await ask(source, entry);
       return stateOf(source, entry);
+    },
+
+    carryOver({ id, revision: from }, revision) {
+      const entry = memory.get(id);
+      if (entry?.revision === from) entry.revision = revision;
     },
   };
 

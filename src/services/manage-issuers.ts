@@ -145,11 +145,13 @@ export async function refreshIssuer(deps: ManageDeps, actor: Actor, id: string):
     const detail = "detail" in state.refusal ? state.refusal.detail : state.refusal.code;
     throw new ManagementError("issuer_unreachable", `The issuer's keys cannot be had: ${detail}.`);
   }
-  await deps.db.transaction(async (tx) => {
+  const changed = await deps.db.transaction(async (tx) => {
     const { revision } = (await lockIssuer(tx, id)) ?? refuseUnknown(id);
     await updateIssuer(tx, id, { revision: revision + 1 });
     await recordChange(deps, tx, actor, "refresh_issuer", issuer, { kids: [...state.keys.keys()] });
+    return revision !== issuer.revision;
   });
+  if (!changed) deps.issuerKeys.carryOver(issuer, issuer.revision + 1);
   return { issuer, state };
 }
 
