@@ -1,7 +1,8 @@
-import { and, asc, eq, inArray, sql } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, sql } from "drizzle-orm";
 import type { Binding } from "../domain/binding.ts";
+import { formatRobotName } from "../domain/names.ts";
 import type { Db } from "./db.ts";
-import { bindings, issuers, robots } from "./schema.ts";
+import { bindings, issuers, organizations, robots } from "./schema.ts";
 
 /** A binding with the issuer it trusts, and its history. */
 export interface BindingRecord extends Binding {
@@ -19,24 +20,67 @@ export type BindingRow = typeof bindings.$inferInsert;
 
 export async function listBindings(db: Db, robotId: string): Promise<BindingRecord[]> {
   const rows = await db
-    .select({
-      binding: bindings,
-      issuer: {
-        issuer: issuers.issuer,
-        issuerRegistered: issuers.registered,
-        issuerDisabled: issuers.disabled,
-        issuerPreset: issuers.preset,
-      },
-    })
+    .select({ binding: bindings, issuer: ofIssuer })
     .from(bindings)
     .innerJoin(issuers, eq(bindings.issuerId, issuers.id))
     .where(eq(bindings.robotId, robotId))
     .orderBy(asc(bindings.position));
-  return rows.map(({ binding, issuer }) => ({
-    ...binding,
-    ...issuer,
-    expiresAt: binding.expiresAt && Math.floor(binding.expiresAt.getTime() / 1000),
+  return rows.map(toRecord);
+}
+
+const ofIssuer = {
+  issuer: issuers.issuer,
+  issuerRegistered: issuers.registered,
+  issuerDisabled: issuers.disabled,
+  issuerPreset: issuers.preset,
+};
+
+/** A binding, and whose it is: `org+robot`. */
+export interface BindingOfRobot {
+  readonly binding: BindingRecord;
+  readonly robot: string;
+}
+
+/** The bindings to an issuer, or to one subject of it, in the order in which they were made, those after the id `after`. */
+export async function listBindingsTo(
+  db: Db,
+  filter: {
+    readonly issuer?: string | undefined;
+    readonly subject?: string | undefined;
+    readonly after?: string | undefined;
+  },
+  limit: number,
+): Promise<BindingOfRobot[]> {
+  const { issuer, subject, after } = filter;
+  const rows = await db
+    .select({ binding: bindings, issuer: ofIssuer, organization: organizations.name, robot: robots.name })
+    .from(bindings)
+    .innerJoin(issuers, eq(bindings.issuerId, issuers.id))
+    .innerJoin(robots, eq(bindings.robotId, robots.id))
+    .innerJoin(organizations, eq(robots.organizationId, organizations.id))
+    .where(
+      and(
+        issuer === undefined ? undefined : eq(issuers.issuer, issuer),
+        subject === undefined ? undefined : eq(bindings.subject, subject),
+        after === undefined ? undefined : gt(bindings.id, after),
+      ),
+    )
+    .orderBy(asc(bindings.id))
+    .limit(limit);
+  return rows.map(({ organization, robot, ...row }) => ({
+    binding: toRecord(row),
+    robot: formatRobotName({ organization, robot }),
   }));
+}
+
+interface JoinedRow {
+  readonly binding: typeof bindings.$inferSelect;
+  readonly issuer: Pick<BindingRecord, keyof typeof ofIssuer>;
+}
+
+function toRecord({ binding, issuer }: JoinedRow): BindingRecord {
+  const expiresAt = binding.expiresAt && Math.floor(binding.expiresAt.getTime() / 1000);
+  return { ...binding, ...issuer, expiresAt };
 }
 
 export async function insertBinding(db: Db, binding: BindingRow): Promise<void> {

@@ -5,6 +5,7 @@ import { limits } from "../../limits.ts";
 import { type ManagementCode, ManagementError } from "../../services/management-error.ts";
 import { authenticatePrincipal } from "../../services/principals.ts";
 import type { AppEnv } from "../context.ts";
+import { bindingRoutes } from "./bindings.ts";
 import { explainRoutes } from "./explain.ts";
 import { federationRoutes } from "./federation.ts";
 import { grantRoutes } from "./grants.ts";
@@ -29,6 +30,7 @@ export function managementApi(deps: Deps) {
     robotRoutes,
     grantRoutes,
     federationRoutes,
+    bindingRoutes,
     explainRoutes,
     issuerRoutes,
     logRoutes,
