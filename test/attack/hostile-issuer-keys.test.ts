@@ -159,7 +159,7 @@ describe("how long keys are kept", () => {
     ["max-age=", 600],
     ["max-age=NaN, max-age", 600],
     ["x".repeat(8000), 600],
-  ])("with Cache-Control: %.40s is %d seconds", async (cacheControl, seconds) => {
+  ])("with Cache-Control: $0 is $1 seconds", async (cacheControl, seconds) => {
     const bound = await hostile.start();
     const good = await (await fetch(bound.issuer.url + KEYS)).json();
     bound.issuer.answerJson(KEYS, good, { "cache-control": cacheControl });
