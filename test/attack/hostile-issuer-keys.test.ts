@@ -158,7 +158,7 @@ describe("how long keys are kept", () => {
     ["max-age=1e9", 600],
     ["max-age=", 600],
     ["max-age=NaN, max-age", 600],
-    ["x".repeat(8000), 600],
+    ["x".repeat(100), 600],
   ])("with Cache-Control: $0 is $1 seconds", async (cacheControl, seconds) => {
     const bound = await hostile.start();
     const good = await (await fetch(bound.issuer.url + KEYS)).json();
