@@ -87,8 +87,6 @@ export const limits = {
     claim: 1024,
     /** Of all claims of one record. */
     claims: 4096,
-    /** Names of claims that were left out. */
-    claimNames: 64,
   },
 
   rsa: { minBits: 2048, maxBits: 8192 },

@@ -1,7 +1,7 @@
 import { limits } from "../limits.ts";
 import type { BindingTerms } from "./binding.ts";
 import { claimsInScope } from "./binding.ts";
-import type { Json, JsonObject } from "./json.ts";
+import { type Json, type JsonObject, member } from "./json.ts";
 import type { Preset } from "./presets.ts";
 
 /** What is kept of a token's claims with the record of its exchange. */
@@ -11,8 +11,8 @@ export interface KeptClaims {
   readonly leftOut: readonly string[];
 }
 
-/** The registered claims (RFC 7519 §4.1), and those that name a client. */
-const ALWAYS = ["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "azp", "client_id", "appid"];
+/** The registered claims (RFC 7519 §4.1), the short ones first, and those that name a client. */
+const ALWAYS = ["exp", "iat", "nbf", "jti", "iss", "sub", "aud", "azp", "client_id", "appid"];
 
 /**
  * The claims that bindings look at, and those that the issuer's preset knows to be no secret and nobody's
@@ -30,13 +30,14 @@ export function keepClaims(
   ]);
   const claims: Record<string, Json> = {};
   let room: number = limits.audit.claims;
-  for (const [name, value] of Object.entries(payload)) {
+  for (const name of wanted) {
+    const value = member(payload, name);
+    if (value === undefined) continue;
     const size = name.length + JSON.stringify(value).length;
-    if (!wanted.has(name) || size > limits.audit.claim || size > room) continue;
+    if (size > limits.audit.claim || size > room) continue;
     // Not an assignment, which `__proto__` would turn into something else.
     Object.defineProperty(claims, name, { value, enumerable: true });
     room -= size;
   }
-  const leftOut = Object.keys(payload).filter((name) => !Object.hasOwn(claims, name));
-  return { claims, leftOut: leftOut.slice(0, limits.audit.claimNames) };
+  return { claims, leftOut: Object.keys(payload).filter((name) => !Object.hasOwn(claims, name)) };
 }

@@ -1,4 +1,5 @@
 import type { Deps } from "../deps.ts";
+import { claimsInScope } from "../domain/binding.ts";
 import { evaluate, type VerifiedClaims } from "../domain/evaluate.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { formatRobotName, type RobotName } from "../domain/names.ts";
@@ -128,11 +129,11 @@ async function explainKept(
       ...timeOutcomes(claims, maxTokenAge, now),
       ...evaluateOne(deps, found, issuer, binding, claims, now),
     ];
-    const known = complete(outcomes).map((one) =>
-      one.claim !== undefined && leftOut.includes(one.claim)
-        ? { ...unreached(one.rule), claim: one.claim, expected: one.expected, found: "not kept with the record" }
-        : one,
-    );
+    const scopeNeedsMore = claimsInScope(binding.scope ?? "").some((claim) => leftOut.includes(claim));
+    const known = complete(outcomes).map((one) => {
+      const needsMore = one.rule === "scope" ? scopeNeedsMore : one.claim !== undefined && leftOut.includes(one.claim);
+      return needsMore ? withoutClaim(one) : one;
+    });
     const matched = metadata.token_verified === true && known.every(({ passed }) => passed !== false);
     return { binding, rules: known, matched, mints: metadata.binding_id === binding.id };
   });
@@ -198,6 +199,10 @@ function complete(outcomes: readonly RuleOutcome[]): ExplainedRule[] {
     const reached = outcomes.filter((one) => one.rule === rule);
     return reached.length > 0 || rule === "claim" || rule === "replay" ? reached : [unreached(rule)];
   });
+}
+
+function withoutClaim({ rule, claim, expected }: ExplainedRule): ExplainedRule {
+  return { rule, passed: null, expected, found: "not kept with the record", ...(claim !== undefined && { claim }) };
 }
 
 function unreached(rule: Rule): ExplainedRule {

@@ -155,7 +155,7 @@ function isSigned({ verification }: Trial): boolean {
 
 /** While the keys of one of them cannot be had, nobody can say that the token is none of its own. */
 function unverifiedRefusal(trials: readonly Trial[]): Refusal {
-  const failures = trials.flatMap(({ verification }) => verification.rules.filter(({ passed }) => !passed));
+  const failures = trials.flatMap(({ verification }) => verification.rules.find(({ passed }) => !passed) ?? []);
   const outage = trials.some(isSigned)
     ? undefined
     : failures.find(({ refusal }) => refusal?.code === "issuer_unreachable" || refusal?.code === "issuer_keys_invalid");

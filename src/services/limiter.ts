@@ -12,10 +12,9 @@ export function createLimiter({ now }: Clock): Limiter {
 
   return {
     async take(bucket, perMinute) {
-      const at = seconds();
       const wait = waitFor(bucket, perMinute);
       if (wait > 0) return wait;
-      const next = Math.max(fullAt.get(bucket) ?? 0, at) + WINDOW_SECONDS / perMinute;
+      const next = fullAgainAt(bucket) + WINDOW_SECONDS / perMinute;
       fullAt.delete(bucket);
       fullAt.set(bucket, next);
       forgetOldest();
@@ -30,8 +29,16 @@ export function createLimiter({ now }: Clock): Limiter {
     return now() / 1000;
   }
 
+  function fullAgainAt(bucket: string): number {
+    const at = fullAt.get(bucket) ?? 0;
+    const latest = seconds() + WINDOW_SECONDS;
+    // A clock that was set back would keep it empty until it is that time again.
+    if (at > latest) fullAt.set(bucket, latest);
+    return Math.min(Math.max(at, seconds()), latest);
+  }
+
   function waitFor(bucket: string, perMinute: number): number {
-    const next = Math.max(fullAt.get(bucket) ?? 0, seconds()) + WINDOW_SECONDS / perMinute;
+    const next = fullAgainAt(bucket) + WINDOW_SECONDS / perMinute;
     return Math.max(0, Math.ceil(next - seconds() - WINDOW_SECONDS));
   }
 

@@ -154,7 +154,8 @@ describe("in Cloudflare's runtime, beside an instance on Node", () => {
     const slow = await startIssuer();
     try {
       const federation = [{ issuer: slow.url, subject }];
-      expect((await manage("POST", "/organization/acme/robots/ci/federation", federation)).status).toBe(200);
+      // By the other instance, so that the worker has not tried the issuer yet.
+      expect((await manage("POST", "/organization/acme/robots/ci/federation", federation, nodeUrl)).status).toBe(200);
       const asked = new Promise<void>((resolve) => slow.answer("/jwks", () => resolve()));
       const abandoned = new AbortController();
       const waiting = exchange(worker.url, await slow.sign(nodeUrl), abandoned.signal).catch(() => "abandoned");
@@ -238,9 +239,9 @@ describe("in Cloudflare's runtime, beside an instance on Node", () => {
     expect(JSON.stringify(told.at(-1))).toContain(detail);
   }
 
-  function manage(method: string, path: string, body?: unknown): Promise<ApiAnswer> {
+  function manage(method: string, path: string, body?: unknown, url = worker.url): Promise<ApiAnswer> {
     const headers = { authorization: `Bearer ${adminToken}`, "content-type": "application/json" };
-    return call(`${worker.url}/api/v1${path}`, {
+    return call(`${url}/api/v1${path}`, {
       method,
       headers,
       ...(body !== undefined && { body: JSON.stringify(body) }),
