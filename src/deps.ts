@@ -1,9 +1,9 @@
 import type { Context } from "hono";
 import type { Config } from "./config.ts";
+import type { BindingCompiler } from "./domain/compiled-binding.ts";
+import type { RefusalTally } from "./domain/refusal-tally.ts";
 import type { IssuerKeys } from "./oidc/issuers.ts";
 import type { Clock, Limiter, Log, Random } from "./platform.ts";
-import type { BindingCompiler } from "./services/compiled-bindings.ts";
-import type { RefusalTally } from "./services/refusal-tally.ts";
 import type { Db } from "./store/db.ts";
 import type { Keys } from "./tokens/key-ring.ts";
 

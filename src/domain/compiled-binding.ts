@@ -1,3 +1,4 @@
+import { limits } from "../limits.ts";
 import { type Binding, type Condition, claimsInScope, expandScope } from "./binding.ts";
 import type { Json } from "./json.ts";
 import { type Grant, parseNarrowing } from "./scope.ts";
@@ -73,4 +74,24 @@ function parseScope(scope: string): NarrowingResult {
   const parsed = parseNarrowing(scope);
   if (!parsed.ok) return { ok: false, detail: `${parsed.scope} is no repository's scope` };
   return { ok: true, narrowed: { scope, grants: parsed.grants } };
+}
+
+/** Gives bindings ready to judge tokens. */
+export type BindingCompiler = (binding: Binding) => CompiledBinding;
+
+/** Compiles each version of a binding once: what decides never changes within one. */
+export function createBindingCompiler(): BindingCompiler {
+  const compiled = new Map<string, CompiledBinding>();
+
+  return (binding) => {
+    const key = `${binding.id} ${binding.version}`;
+    const known = compiled.get(key) ?? compileBinding(binding);
+    compiled.delete(key);
+    compiled.set(key, known);
+    if (compiled.size > limits.binding.compiled) {
+      const oldest = compiled.keys().next();
+      if (!oldest.done) compiled.delete(oldest.value);
+    }
+    return known;
+  };
 }

@@ -1,7 +1,8 @@
 import type { Binding } from "./binding.ts";
 import type { CompiledBinding, CompiledCondition, Narrowing } from "./compiled-binding.ts";
 import { type JsonObject, member } from "./json.ts";
-import { guardRefusal, type Preset } from "./presets.ts";
+import type { Preset } from "./preset.ts";
+import { guardRefusal } from "./presets.ts";
 import type { Refusal } from "./refusal.ts";
 import { furthestRefusal, outcomeOf, type RuleOutcome } from "./rule.ts";
 import { formatTime } from "./text.ts";

@@ -2,7 +2,7 @@ import { limits } from "../limits.ts";
 import type { BindingTerms } from "./binding.ts";
 import { claimsInScope } from "./binding.ts";
 import { type Json, type JsonObject, member } from "./json.ts";
-import type { Preset } from "./presets.ts";
+import type { Preset } from "./preset.ts";
 
 /** What is kept of a token's claims with the record of its exchange. */
 export interface KeptClaims {

@@ -1,4 +1,4 @@
-import type { Preset } from "./presets.ts";
+import type { Preset } from "./preset.ts";
 
 /** Only subjects that begin with the owner: all behind it may be the choice of whoever runs the job. */
 const owned = {

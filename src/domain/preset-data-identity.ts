@@ -1,4 +1,4 @@
-import type { Preset } from "./presets.ts";
+import type { Preset } from "./preset.ts";
 
 /** One access token serves many calls, and its subject is an id that is never given again. */
 const accessTokens = {

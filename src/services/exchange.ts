@@ -16,9 +16,9 @@ import { insertUsedToken } from "../store/used-tokens.ts";
 import { mintRobotToken } from "../tokens/robot-token.ts";
 import { sha256 } from "../tokens/signing-key.ts";
 import { type AuditEvent, type RequestOrigin, recordAudit } from "./audit.ts";
+import { recordUnproved } from "./audit-refusals.ts";
 import { countRefusal, limitAddress, limitVerified } from "./exchange-limits.ts";
 import { type Judgement, judge, type Match } from "./judge.ts";
-import { recordUnproved } from "./refusal-tally.ts";
 import { hasReplayProtection, replayRefusal } from "./replay.ts";
 
 export interface ExchangeRequest extends RequestOrigin {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { bindingProblems, bindingWarnings } from "../../src/domain/binding.ts";
-import { anchorProblem, type PresetExample, presetOf, presets, presetWarnings } from "../../src/domain/presets.ts";
+import type { PresetExample } from "../../src/domain/preset.ts";
+import { anchorProblem, presetOf, presets, presetWarnings } from "../../src/domain/presets.ts";
 import { codeBlocks } from "../support/documentation.ts";
 import { makeTerms } from "../support/terms.ts";
 import { audience, fillExample } from "./presets-tokens.ts";

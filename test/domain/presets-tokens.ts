@@ -2,7 +2,7 @@ import type { Binding } from "../../src/domain/binding.ts";
 import { compileBinding } from "../../src/domain/compiled-binding.ts";
 import { evaluate } from "../../src/domain/evaluate.ts";
 import type { JsonObject } from "../../src/domain/json.ts";
-import type { Preset, PresetExample } from "../../src/domain/presets.ts";
+import type { Preset, PresetExample } from "../../src/domain/preset.ts";
 
 /** A provider's tokens as it documents them: one of ours, and what differs in that of a stranger. */
 export interface ProviderTokens {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { bindingProblems, bindingWarnings } from "../../src/domain/binding.ts";
-import { anchorProblem, type Preset, presetOf, presets, presetWarnings } from "../../src/domain/presets.ts";
+import type { Preset } from "../../src/domain/preset.ts";
+import { anchorProblem, presetOf, presets, presetWarnings } from "../../src/domain/presets.ts";
 import { namesTenant } from "../../src/domain/tenant-form.ts";
 import { makeBinding } from "../support/terms.ts";
 import { audience, fillExample, passes } from "./presets-tokens.ts";

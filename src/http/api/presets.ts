@@ -1,5 +1,6 @@
 import type { Deps } from "../../deps.ts";
-import { type Preset, presets } from "../../domain/presets.ts";
+import type { Preset } from "../../domain/preset.ts";
+import { presets } from "../../domain/presets.ts";
 import { createApi, createRoute, json, refusals, z } from "./route.ts";
 import { metadata } from "./schemas.ts";
 

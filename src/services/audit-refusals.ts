@@ -1,20 +1,8 @@
 import type { Deps } from "../deps.ts";
+import { createRefusalTally } from "../domain/refusal-tally.ts";
 import { limits } from "../limits.ts";
 import { epochSeconds } from "../platform.ts";
 import { type AuditEvent, recordAudit } from "./audit.ts";
-
-/** The refusals of one minute that proved nothing: some are recorded, the others counted. Values alone. */
-export interface RefusalTally {
-  /** Epoch seconds. */
-  from: number;
-  recorded: number;
-  /** By reason code. */
-  counted: Map<string, number>;
-}
-
-export function createRefusalTally(): RefusalTally {
-  return { from: 0, recorded: 0, counted: new Map() };
-}
 
 type TallyDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "refusalTally">;
 

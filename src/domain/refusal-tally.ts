@@ -1,0 +1,12 @@
+/** The refusals of one minute that proved nothing: some are recorded, the others counted. Values alone. */
+export interface RefusalTally {
+  /** Epoch seconds. */
+  from: number;
+  recorded: number;
+  /** By reason code. */
+  counted: Map<string, number>;
+}
+
+export function createRefusalTally(): RefusalTally {
+  return { from: 0, recorded: 0, counted: new Map() };
+}
