@@ -66,7 +66,7 @@ export const limits = {
     minBackoffSeconds: 1,
     maxBackoffSeconds: 60,
     /** Issuers remembered at once, of 100 KiB each at worst; the one used longest ago goes first. */
-    issuers: 1000,
+    issuers: 5000,
   },
 
   /** A minute; defaults of settings. One NAT address with 300 pipelines passes. */
@@ -80,13 +80,14 @@ export const limits = {
   },
 
   audit: {
-    /** Refusals that proved nothing, recorded a minute: about 200 MB a day under a flood that never ends. */
+    /** Refusals that proved nothing, recorded a minute: at most 1 GB a day, under a flood made for it. */
     unprovedPerMinute: 120,
     summarySeconds: 60,
     /** Characters of JSON that a claim may have to be kept with a record. */
     claim: 1024,
-    /** Of all claims of one record. */
-    claims: 4096,
+    /** Of all claims of one record, and of the names of the others. */
+    proved: { claims: 4096, names: 2048 },
+    unproved: { claims: 2048, names: 512 },
   },
 
   rsa: { minBits: 2048, maxBits: 8192 },

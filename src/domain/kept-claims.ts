@@ -9,6 +9,14 @@ export interface KeptClaims {
   readonly claims: JsonObject;
   /** Names of claims that the token had, and that were not kept. */
   readonly leftOut: readonly string[];
+  /** How many more there were. */
+  readonly unnamed: number;
+}
+
+/** Characters of JSON. */
+export interface ClaimsRoom {
+  readonly claims: number;
+  readonly names: number;
 }
 
 /** The registered claims (RFC 7519 §4.1), the short ones first, and those that name a client. */
@@ -22,6 +30,7 @@ export function keepClaims(
   payload: JsonObject,
   bindings: readonly Pick<BindingTerms, "claims" | "scope">[],
   presets: readonly (Preset | undefined)[],
+  room: ClaimsRoom,
 ): KeptClaims {
   const wanted = new Set([
     ...ALWAYS,
@@ -29,15 +38,27 @@ export function keepClaims(
     ...presets.flatMap((preset) => preset?.claims ?? []),
   ]);
   const claims: Record<string, Json> = {};
-  let room: number = limits.audit.claims;
+  let left = room.claims;
   for (const name of wanted) {
     const value = member(payload, name);
     if (value === undefined) continue;
     const size = name.length + JSON.stringify(value).length;
-    if (size > limits.audit.claim || size > room) continue;
+    if (size > limits.audit.claim || size > left) continue;
     // Not an assignment, which `__proto__` would turn into something else.
     Object.defineProperty(claims, name, { value, enumerable: true });
-    room -= size;
+    left -= size;
   }
-  return { claims, leftOut: Object.keys(payload).filter((name) => !Object.hasOwn(claims, name)) };
+  const others = Object.keys(payload).filter((name) => !Object.hasOwn(claims, name));
+  const leftOut = firstWithin(others, room.names);
+  return { claims, leftOut, unnamed: others.length - leftOut.length };
+}
+
+/** The texts at the start of a list that have so many characters together. */
+export function firstWithin(texts: readonly string[], room: number): string[] {
+  let left = room;
+  const end = texts.findIndex((text) => {
+    left -= JSON.stringify(text).length;
+    return left < 0;
+  });
+  return texts.slice(0, end < 0 ? texts.length : end);
 }

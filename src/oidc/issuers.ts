@@ -104,8 +104,10 @@ export function createIssuerKeys(deps: IssuerKeysDeps, memory: IssuerMemory = ne
     },
 
     known(source) {
-      const entry = recall(source);
-      return entry.keys || entry.refusal ? stateOf(source, entry) : undefined;
+      const entry = memory.get(source.id);
+      return entry && entry.revision >= source.revision && (entry.keys || entry.refusal)
+        ? stateOf(source, entry)
+        : undefined;
     },
 
     async refresh(source) {

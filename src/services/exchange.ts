@@ -1,6 +1,6 @@
 import type { Deps } from "../deps.ts";
 import type { JsonObject } from "../domain/json.ts";
-import { keepClaims } from "../domain/kept-claims.ts";
+import { type ClaimsRoom, firstWithin, keepClaims } from "../domain/kept-claims.ts";
 import { formatRobotName, type RobotName } from "../domain/names.ts";
 import { presetOf } from "../domain/presets.ts";
 import type { Refusal } from "../domain/refusal.ts";
@@ -188,6 +188,7 @@ async function eventOf(
   code: string,
   metadata: JsonObject,
 ): Promise<AuditEvent & { readonly code: string }> {
+  const room = judgement?.verified ? limits.audit.proved : limits.audit.unproved;
   return {
     requestId,
     clientAddress,
@@ -197,11 +198,11 @@ async function eventOf(
     outcome: code === "granted" ? "success" : "refused",
     code,
     metadata: {
-      ...(claims && { issuer: claims.iss, subject: claims.sub, audience: claims.aud }),
+      ...(claims && { issuer: claims.iss, subject: claims.sub, audience: firstWithin(claims.aud, room.names) }),
       ...(claims?.jti !== undefined && { jti: claims.jti }),
       ...metadata,
       ...describeAudited(judgement),
-      ...(claims && judgement && describeClaims(claims, judgement)),
+      ...(claims && judgement && describeClaims(claims, judgement, room)),
       token_verified: judgement?.verified ?? false,
       token_sha256: await sha256(token),
       duration_ms: deps.clock.now() - startedAt,
@@ -221,8 +222,8 @@ function describeAudited(judgement: Judgement | undefined): JsonObject {
 }
 
 /** What a later explanation needs. */
-function describeClaims({ iss, payload }: Claims, { bindings, trials }: Judgement): JsonObject {
+function describeClaims({ iss, payload }: Claims, { bindings, trials }: Judgement, room: ClaimsRoom): JsonObject {
   const presets = [presetOf(iss), ...trials.map(({ preset }) => preset)];
-  const { claims, leftOut } = keepClaims(payload, bindings, presets);
-  return { claims, claims_left_out: leftOut };
+  const { claims, leftOut, unnamed } = keepClaims(payload, bindings, presets, room);
+  return { claims, claims_left_out: leftOut, claims_left_out_unnamed: unnamed };
 }

@@ -119,7 +119,7 @@ async function explainKept(
 ): Promise<ExplainedBinding[]> {
   const bindings = await listBindings(deps.db, found.robot.id);
   const issuers = await listIssuersById(deps.db, idsOf(bindings));
-  const leftOut = metadata.claims_left_out as readonly string[];
+  const isUnknown = (claim: string) => isLeftOut(metadata, claims, claim);
   const now = Math.floor(at.getTime() / 1000);
   return bindings.map((binding) => {
     const issuer = issuers.find(({ id }) => id === binding.issuerId) as Issuer;
@@ -129,14 +129,21 @@ async function explainKept(
       ...timeOutcomes(claims, maxTokenAge, now),
       ...evaluateOne(deps, found, issuer, binding, claims, now),
     ];
-    const scopeNeedsMore = claimsInScope(binding.scope ?? "").some((claim) => leftOut.includes(claim));
+    const scopeNeedsMore = claimsInScope(binding.scope ?? "").some(isUnknown);
     const known = complete(outcomes).map((one) => {
-      const needsMore = one.rule === "scope" ? scopeNeedsMore : one.claim !== undefined && leftOut.includes(one.claim);
+      const needsMore = one.rule === "scope" ? scopeNeedsMore : one.claim !== undefined && isUnknown(one.claim);
       return needsMore ? withoutClaim(one) : one;
     });
     const matched = metadata.token_verified === true && known.every(({ passed }) => passed !== false);
     return { binding, rules: known, matched, mints: metadata.binding_id === binding.id };
   });
+}
+
+/** Whether the token had a claim that was not kept, or may have had. */
+function isLeftOut(metadata: JsonObject, { payload }: Claims, claim: string): boolean {
+  if (Object.hasOwn(payload, claim)) return false;
+  const named = metadata.claims_left_out as readonly string[];
+  return named.includes(claim) || metadata.claims_left_out_unnamed !== 0;
 }
 
 function readKeptClaims({ claims, issuer, subject, audience }: JsonObject): Claims | undefined {
