@@ -115,10 +115,22 @@ async function beRefused(berth: TestBerth, platform: CiPlatform, robotToken: str
     async () => berth.exchange(ROBOT, await platform.tokenFor(STRANGER, berth.url)),
     refusal("subject_mismatch"),
   );
-  await step(
+  const refused = await step(
     "The right job's token that was meant for another service",
     async () => berth.exchange(ROBOT, await platform.tokenFor(JOB, "https://elsewhere.example")),
     refusal("audience_mismatch"),
+  );
+  await step(
+    "Why, rule by rule, for whoever may edit the robot: GET …/federation/explain/REQUEST_ID",
+    () => berth.api("GET", `/organization/acme/robots/ci/federation/explain/${refused.body.request_id}`),
+    ({ body }) => {
+      const failed = body.bindings[0].rules.filter(({ passed }: { passed: boolean | null }) => passed === false);
+      assert.deepEqual(
+        failed.map(({ rule }: { rule: string }) => rule),
+        ["audience"],
+      );
+      return { expected: failed[0].expected, found: failed[0].found };
+    },
   );
   await step(
     "Another organization's repository",
