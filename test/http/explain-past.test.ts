@@ -96,6 +96,19 @@ describe("an exchange that was refused", () => {
     expect(JSON.stringify(answer.body)).not.toContain("hush");
   });
 
+  it("for a use before is explained, by the binding that would have minted", async () => {
+    const once = "https://once.invalid";
+    const { jwk, sign: signOnce } = await createSigner(once, "key", "ES256");
+    await register(berth, once, { jwks: { keys: [jwk] }, replay_protection: true });
+    const robot = await makeRobot(berth, { issuer: once, subject });
+    const token = await signOnce(berth.url, { jti: "one" });
+    expect((await robot.exchange(token)).status).toBe(200);
+    const { answer } = await explained(robot, token);
+    expect(answer.body).toMatchObject({ granted: false, code: "replayed", token_verified: true });
+    expect(ruleOf(answer, "replay")).toMatchObject({ passed: false, found: "one", code: "replayed" });
+    expect(answer.body.bindings).toMatchObject([{ matched: false, mints: false }]);
+  });
+
   it("has no rule of a token that could not be read", async () => {
     const robot = await makeRobot(berth, bound());
     const { answer } = await explained(robot, "nonsense");
