@@ -7,6 +7,7 @@ import { printable } from "../domain/text.ts";
 import { type Telling, tellCaller } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { type ExchangeRequest, type ExchangeResult, exchange, type GrantedExchange } from "../services/exchange.ts";
+import { revokeRobotToken } from "../services/revoke.ts";
 import { robotTokenAudience } from "../tokens/robot-token.ts";
 import { readBasic } from "./basic.ts";
 import { type AppEnv, originOf } from "./context.ts";
@@ -35,7 +36,8 @@ export function exchangeRoutes(deps: Deps): Hono<AppEnv> {
   );
   routes.on(["GET", "POST"], QUAY_ROUTE, (c) => exchangeByBasic(deps, c));
   routes.post("/token", (c) => exchangeByForm(deps, c));
-  answerMethods(routes, { [QUAY_ROUTE]: ["GET", "POST"], "/token": ["POST"] }, (c, message) =>
+  routes.post("/revoke", (c) => revokeByForm(deps, c));
+  answerMethods(routes, { [QUAY_ROUTE]: ["GET", "POST"], "/token": ["POST"], "/revoke": ["POST"] }, (c, message) =>
     tell(c, invalidRequest(message, "method_not_allowed"), 405),
   );
   return routes;
@@ -64,10 +66,9 @@ async function exchangeByBasic(deps: Deps, c: Context<AppEnv>): Promise<Response
 }
 
 async function exchangeByForm(deps: Deps, c: Context<AppEnv>): Promise<Response> {
-  if (!/^application\/x-www-form-urlencoded *(;|$)/i.test(c.req.header("content-type") ?? "")) {
-    return tell(c, invalidRequest("Send the parameters as application/x-www-form-urlencoded."));
-  }
-  const read = readForm(new URLSearchParams(await c.req.text()), deps);
+  const form = await readForm(c);
+  if ("error" in form) return tell(c, form.error);
+  const read = readExchange(form.parameters, deps);
   if ("error" in read) return tell(c, read);
   const result = await exchange(deps, { ...originOf(c), ...read });
   return answer(c, result, ({ token, expiresIn, scope }) => ({
@@ -79,14 +80,36 @@ async function exchangeByForm(deps: Deps, c: Context<AppEnv>): Promise<Response>
   }));
 }
 
+/** The holder of a robot token ends it (RFC 7009). */
+async function revokeByForm(deps: Deps, c: Context<AppEnv>): Promise<Response> {
+  const form = await readForm(c);
+  if ("error" in form) return tell(c, form.error);
+  const token = form.parameters.get("token");
+  if (!token) return tell(c, invalidRequest("The parameter token is missing: send the robot token."));
+  await revokeRobotToken(deps, originOf(c), token);
+  c.header("Cache-Control", "no-store");
+  return c.body(null, 200);
+}
+
+type Form = { readonly parameters: URLSearchParams } | { readonly error: Telling };
+
+/** @see RFC 6749 §3.2: none more than once, and one without a value is none */
+async function readForm(c: Context<AppEnv>): Promise<Form> {
+  if (!/^application\/x-www-form-urlencoded *(;|$)/i.test(c.req.header("content-type") ?? "")) {
+    return { error: invalidRequest("Send the parameters as application/x-www-form-urlencoded.") };
+  }
+  const sent = new URLSearchParams(await c.req.text());
+  const repeated = [...new Set(sent.keys())].find((name) => sent.getAll(name).length > 1);
+  if (repeated) {
+    return { error: invalidRequest(`The parameter ${printable(repeated, 64)} must not be sent more than once.`) };
+  }
+  return { parameters: new URLSearchParams([...sent].filter(([, value]) => value !== "")) };
+}
+
 type FormRequest = Pick<ExchangeRequest, "robot" | "token" | "scope">;
 
-/** @see RFC 8693 §2.1; RFC 6749 §3.2: none more than once, and one without a value is none */
-function readForm(sent: URLSearchParams, { config }: Deps): FormRequest | Telling {
-  const repeated = [...new Set(sent.keys())].find((name) => sent.getAll(name).length > 1);
-  if (repeated) return invalidRequest(`The parameter ${printable(repeated, 64)} must not be sent more than once.`);
-  const form = new URLSearchParams([...sent].filter(([, value]) => value !== ""));
-
+/** @see RFC 8693 §2.1 */
+function readExchange(form: URLSearchParams, { config }: Deps): FormRequest | Telling {
   const grantType = form.get("grant_type");
   if (!grantType) return invalidRequest(`The parameter grant_type is missing: send ${GRANT_TYPE}.`);
   if (grantType !== GRANT_TYPE) {

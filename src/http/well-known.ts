@@ -9,6 +9,8 @@ export function wellKnownRoutes({ config, keys }: Deps): Hono<AppEnv> {
   const metadata = {
     issuer: config.publicUrl,
     token_endpoint: `${config.publicUrl}/oauth2/token`,
+    revocation_endpoint: `${config.publicUrl}/oauth2/revoke`,
+    revocation_endpoint_auth_methods_supported: ["none"],
     jwks_uri: `${config.publicUrl}/.well-known/jwks.json`,
     grant_types_supported: ["urn:ietf:params:oauth:grant-type:token-exchange"],
     token_endpoint_auth_methods_supported: ["none"],

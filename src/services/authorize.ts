@@ -8,6 +8,7 @@ import { epochSeconds } from "../platform.ts";
 import { listBindings } from "../store/bindings.ts";
 import { listGrantsOn } from "../store/grants.ts";
 import { findDefaultRegistry, findRegistry, type Registry } from "../store/registries.ts";
+import { isRevoked } from "../store/revoked-tokens.ts";
 import { findRobot, touchRobot } from "../store/robots.ts";
 import { mintRegistryToken } from "../tokens/registry-token.ts";
 import { type RobotToken, verifyRobotToken } from "../tokens/robot-token.ts";
@@ -122,7 +123,8 @@ async function authenticate(deps: AuthorizeDeps, registry: Registry, login: Logi
   return (
     (await findHolder(deps, registry, verified.token)) ?? {
       code: "credential_revoked",
-      detail: "The robot token was ended: its robot or its binding was changed, disabled or deleted.",
+      detail:
+        "The robot token was ended: it was revoked, or its robot, its binding or its issuer was changed, disabled or deleted.",
     }
   );
 }
@@ -135,10 +137,12 @@ async function findHolder(
 ): Promise<Holder | undefined> {
   const found = await findRobot(db, token.robot);
   if (!found || found.robot.disabled) return undefined;
-  const [bindings, grants] = await Promise.all([
+  const [bindings, grants, revoked] = await Promise.all([
     listBindings(db, found.robot.id),
     listGrantsOn(db, found.robot.id, registry.id),
+    isRevoked(db, token.jti),
   ]);
+  if (revoked) return undefined;
   const binding = bindings.find(({ id }) => id === token.bindingId);
   if (
     !binding ||

@@ -3,6 +3,7 @@ import type { Secret } from "../domain/secret.ts";
 import type { Db } from "../store/db.ts";
 import { findPrincipal, hasApiToken, insertPrincipal, putApiToken } from "../store/principals.ts";
 import { findDefaultRegistry, insertRegistry } from "../store/registries.ts";
+import { deleteRevokedTokens } from "../store/revoked-tokens.ts";
 import { deleteUsedTokens } from "../store/used-tokens.ts";
 import { sha256 } from "../tokens/signing-key.ts";
 import { type MaintainDeps, maintainKeys } from "./keys.ts";
@@ -37,11 +38,13 @@ export async function bootstrap(db: Db, settings: BootstrapSettings, deps: Maint
   });
 }
 
-/** The work of every hour: certificates are renewed well before they end, and used tokens forgotten. */
+/** The work of every hour: certificates are renewed well before they end, and tokens that have ended forgotten. */
 export async function maintain(db: Db, deps: MaintainDeps): Promise<void> {
   await alone(db, async (tx) => {
     await maintainKeys(tx, deps);
-    await deleteUsedTokens(tx, new Date(deps.clock.now()));
+    const now = new Date(deps.clock.now());
+    await deleteUsedTokens(tx, now);
+    await deleteRevokedTokens(tx, now);
   });
 }
 

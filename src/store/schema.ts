@@ -131,6 +131,16 @@ export const usedTokens = pgTable(
   ],
 );
 
+/** Robot tokens that their holders ended, as long as they would be good. */
+export const revokedTokens = pgTable(
+  "revoked_tokens",
+  {
+    jti: text().primaryKey(),
+    expiresAt: time().notNull(),
+  },
+  (table) => [index("revoked_tokens_expiry").on(table.expiresAt)],
+);
+
 export const registries = pgTable(
   "registries",
   {

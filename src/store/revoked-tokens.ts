@@ -1,0 +1,23 @@
+import { eq, lt } from "drizzle-orm";
+import type { Db } from "./db.ts";
+import { revokedTokens } from "./schema.ts";
+
+/** @returns whether it was not revoked before */
+export async function insertRevokedToken(tx: Db, token: typeof revokedTokens.$inferInsert): Promise<boolean> {
+  const inserted = await tx
+    .insert(revokedTokens)
+    .values(token)
+    .onConflictDoNothing()
+    .returning({ jti: revokedTokens.jti });
+  return inserted.length > 0;
+}
+
+export async function isRevoked(db: Db, jti: string): Promise<boolean> {
+  const rows = await db.select({ jti: revokedTokens.jti }).from(revokedTokens).where(eq(revokedTokens.jti, jti));
+  return rows.length > 0;
+}
+
+/** Forgets tokens that are expired anyway. */
+export async function deleteRevokedTokens(db: Db, expiredBefore: Date): Promise<void> {
+  await db.delete(revokedTokens).where(lt(revokedTokens.expiresAt, expiredBefore));
+}
