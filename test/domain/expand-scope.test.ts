@@ -43,6 +43,13 @@ describe("a claim in a binding's scope", () => {
     expect(expand("repository:acme/{project_path}:pull", claims).ok).toBe(false);
   });
 
+  it("is told by the name of the first that could not be put in", () => {
+    expect(expand("repository:{team}/{app}/{part}:pull", { team: "acme", app: "App", part: 1 })).toEqual({
+      ok: false,
+      detail: "the claim app is no repository name",
+    });
+  });
+
   it("is put in as it stands, not as a pattern of replacement", () => {
     expect(expand("repository:acme/{name}:pull", { name: "$&" }).ok).toBe(false);
   });

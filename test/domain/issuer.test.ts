@@ -55,4 +55,12 @@ describe("an issuer", () => {
     expect(issuerProblem("http://127.0.0.1:8080", development)).toBe("must not be this service itself");
     expect(issuerProblem("http://2130706433:8080", development)).toBe("must not be this service itself");
   });
+
+  it.each([
+    [`https://ci.example/${"a".repeat(582)}`, "must have at most 600 characters"],
+    ["https://CI.example", "must be an https URL with a lower-case host and no user, query or fragment"],
+    ["http://ci.example", "must start with https://"],
+  ])("as %s is refused in words", (issuer, problem) => {
+    expect(issuerProblem(issuer, rules)).toBe(problem);
+  });
 });

@@ -22,6 +22,8 @@ describe("a narrowing scope", () => {
     "repository:/*:pull",
     "registry:other:*",
     "registry:catalog:pull",
+    "registry:catalog:*,pull",
+    "repository:acme/app:pull,admin",
     "artifact:acme/app:pull",
     "openid profile",
   ])("does not read %j", (scope) => {

@@ -65,6 +65,7 @@ describe("presets", () => {
 
   it("would name nobody by a form with a placeholder that is not known", () => {
     expect(namesTenant("repo:acme/", "repo:{owner}/")).toBe(false);
+    expect(namesTenant("repo:/", "repo:{owner}/")).toBe(false);
   });
 
   it("link to https pages", () => {

@@ -69,6 +69,12 @@ describe("what is granted", () => {
     ],
     ["no repository to who holds the catalog", [repository("catalog", "pull")], [catalog], []],
     ["no other thing of the registry", [{ type: "registry", name: "other", actions: ["*"] }], [catalog], []],
+    [
+      "no catalog by a wildcard, which is for repositories",
+      [{ type: "registry", name: "catalog", actions: ["*"] }],
+      [{ ...catalog, pattern: "*" }],
+      [],
+    ],
   ])("is %s", (_, asked, held, granted) => {
     expect(authorize(asked, held)).toEqual(granted);
   });

@@ -15,6 +15,7 @@ describe("NO_PROXY", () => {
     [".ci.example", "https://www.ci.example"],
     ["*.ci.example", "https://a.b.ci.example"],
     ["ci.example:443", "https://ci.example"],
+    ["ci.example:80", "http://ci.example"],
     ["ci.example:8443", "https://ci.example:8443"],
     ["keycloak", "https://keycloak"],
     ["localhost", "https://localhost:8443"],
@@ -64,6 +65,8 @@ describe("NO_PROXY", () => {
     "ci.*.example",
     "ci.example:",
     "user@ci",
+    "a[::1]",
+    "[::1]a",
   ])("has no item %j", (item) => {
     expect(isNoProxyItem(item)).toBe(false);
     expect(isExempt("https://ci.example", item)).toBe(false);
