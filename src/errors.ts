@@ -103,6 +103,15 @@ export function tellCaller(refusal: Refusal): Telling {
         retryAfter: refusal.retryAfter,
       };
 
+    case "trust_changed":
+      return {
+        status: 503,
+        error: "temporarily_unavailable",
+        code: refusal.code,
+        message: "The robot's bindings, or their issuer, are being changed at this moment. Try again shortly.",
+        retryAfter: refusal.retryAfter,
+      };
+
     case "expired":
       return refused(
         `The token expired at ${formatTime(refusal.exp)}; it is ${formatTime(refusal.now)} now. Ask the platform for a new one.`,

@@ -82,6 +82,8 @@ export const limits = {
   audit: {
     /** Refusals that proved nothing, recorded a minute: at most 1 GB a day, under a flood made for it. */
     unprovedPerMinute: 120,
+    /** Of these, for one address. */
+    shareOfAddress: 0.25,
     summarySeconds: 60,
     /** Characters of JSON that a claim may have to be kept with a record. */
     claim: 1024,

@@ -3,10 +3,12 @@ export interface RefusalTally {
   /** Epoch seconds. */
   from: number;
   recorded: number;
+  /** By the address that they came from. */
+  recordedOf: Map<string, number>;
   /** By reason code. */
   counted: Map<string, number>;
 }
 
 export function createRefusalTally(): RefusalTally {
-  return { from: 0, recorded: 0, counted: new Map() };
+  return { from: 0, recorded: 0, recordedOf: new Map(), counted: new Map() };
 }

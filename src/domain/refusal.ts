@@ -57,6 +57,8 @@ export type Refusal =
       readonly at: number;
       readonly requestId: string;
     }
+  /** Robot, binding or issuer were changed while the token was judged, and again, and again. */
+  | { readonly code: "trust_changed"; readonly retryAfter: number }
   | { readonly code: "rate_limited"; readonly by: "address" | "robot" | "issuer"; readonly retryAfter: number };
 
 /** The refusals that only a binding can give: the token itself was verified. */

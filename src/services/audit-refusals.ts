@@ -6,15 +6,22 @@ import { type AuditEvent, recordAudit } from "./audit.ts";
 
 type TallyDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "refusalTally">;
 
-/** Records a refusal that proved nothing, or counts it: a flood of them must not fill the disk. */
+/**
+ * Records a refusal that proved nothing, or counts it: a flood of them must not fill the disk, nor one from
+ * a single address keep the others' out of the log.
+ */
 export async function recordUnproved(deps: TallyDeps, event: AuditEvent & { readonly code: string }): Promise<void> {
   await summarizeRefusals(deps);
   const { refusalTally: tally, config } = deps;
-  if (tally.recorded >= config.unprovedPerMinute) {
+  const address = event.clientAddress ?? "";
+  const recordedOfAddress = tally.recordedOf.get(address) ?? 0;
+  const share = Math.ceil(config.unprovedPerMinute * limits.audit.shareOfAddress);
+  if (tally.recorded >= config.unprovedPerMinute || recordedOfAddress >= share) {
     tally.counted.set(event.code, (tally.counted.get(event.code) ?? 0) + 1);
     return;
   }
   tally.recorded += 1;
+  tally.recordedOf.set(address, recordedOfAddress + 1);
   await recordAudit(deps.db, deps, event);
 }
 

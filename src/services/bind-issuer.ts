@@ -3,7 +3,7 @@ import type { FederationEntry } from "../domain/federation.ts";
 import { printable } from "../domain/text.ts";
 import { limits } from "../limits.ts";
 import { defaultAlgorithms } from "../oidc/verify.ts";
-import { type Issuer, listIssuersOf, openIssuer } from "../store/issuers.ts";
+import { holdIssuersOf, type Issuer, openIssuer } from "../store/issuers.ts";
 import { distrust } from "./judge.ts";
 
 type IssuerChoice =
@@ -23,7 +23,7 @@ export async function chooseIssuer(
   replacedId?: string,
 ): Promise<IssuerChoice> {
   const refuse = (path: "issuer" | "issuer_id", message: string): IssuerChoice => ({ ok: false, path, message });
-  const sharing = await listIssuersOf(tx, issuer);
+  const sharing = await holdIssuersOf(tx, issuer);
   const named = sharing.find(({ id }) => id === (issuerId ?? replacedId));
   if (named) return { ok: true, issuer: named };
   if (issuerId !== undefined) return refuse("issuer_id", `is not the id of an issuer ${printable(issuer)}`);
@@ -39,7 +39,9 @@ export async function chooseIssuer(
     return refuse("issuer", `is not registered, and only registered issuers may be bound here: ask a superuser`);
   }
   const opened = await openIssuer(tx, { id: random.uuid(), issuer, createdAt: new Date(clock.now()) });
-  return { ok: true, issuer: opened };
+  return opened
+    ? { ok: true, issuer: opened }
+    : refuse("issuer", "was changed by somebody else at this moment: send it again");
 }
 
 /** Tries issuers once, as many of them as answer in good time. */

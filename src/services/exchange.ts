@@ -18,7 +18,7 @@ import { sha256 } from "../tokens/signing-key.ts";
 import { type AuditEvent, type RequestOrigin, recordAudit } from "./audit.ts";
 import { recordUnproved } from "./audit-refusals.ts";
 import { countRefusal, limitAddress, limitVerified } from "./exchange-limits.ts";
-import { type Judgement, judge, type Match } from "./judge.ts";
+import { isSigned, isVerified, type Judgement, judge, type Match } from "./judge.ts";
 import { hasReplayProtection, replayRefusal } from "./replay.ts";
 
 export interface ExchangeRequest extends RequestOrigin {
@@ -67,17 +67,24 @@ export async function exchange(deps: ExchangeDeps, request: ExchangeRequest): Pr
   const parsed = parseToken(request.token);
   if (!parsed.ok) return refuse(deps, request, { startedAt }, parsed.refusal);
 
-  const { token } = parsed;
-  const judgement = await judge(deps, request.robot, token);
-  const passage = { startedAt, claims: token.claims, judgement };
-  const { match } = judgement;
-  if (!match) return refuse(deps, request, passage, judgement.refusal as Refusal);
+  for (let attempt = 1; ; attempt += 1) {
+    const { token } = parsed;
+    const judgement = await judge(deps, request.robot, token);
+    const passage = { startedAt, claims: token.claims, judgement };
+    const { match } = judgement;
+    if (!match) return refuse(deps, request, passage, judgement.refusal as Refusal);
 
-  const busy = await limitVerified(deps, { robotId: match.robotId, issuerId: match.issuer.id });
-  if (busy) return refuse(deps, request, passage, busy);
-  const result = await mint(deps, request, passage, match, requested.grants);
-  return result.granted ? result : refuse(deps, request, passage, result.refusal);
+    const busy = attempt === 1 && (await limitVerified(deps, { robotId: match.robotId, issuerId: match.issuer.id }));
+    if (busy) return refuse(deps, request, passage, busy);
+    const result = await mint(deps, request, passage, match, requested.grants);
+    if (result.granted) return result;
+    // What was judged by was changed meanwhile: what holds now decides.
+    if (result.refusal !== CHANGED || attempt === ATTEMPTS) return refuse(deps, request, passage, result.refusal);
+  }
 }
+
+const ATTEMPTS = 3;
+const CHANGED: Refusal = { code: "trust_changed", retryAfter: 1 };
 
 function readRequestedScope(scope: string | undefined) {
   if (scope === undefined) return { ok: true, grants: undefined } as const;
@@ -112,11 +119,10 @@ async function mint(
   const metadata = { binding_id: binding.id, binding_version: binding.version, robot_token_jti: jti };
   const event = await eventOf(deps, request, passage, "granted", metadata);
   const refusal = await inTransaction(deps.db, async (tx) => {
-    await useToken(tx, request, passage.claims, match, at);
-    if (!(await useBinding(tx, binding, match.issuer.revision, at))) {
-      throw new Refused({ code: "issuer_unbound", issuer: binding.issuer });
-    }
+    // Locks are taken in the order robot, issuer, binding, by whoever changes any of them too.
     await touchRobot(tx, match.robotId, at, at);
+    await useToken(tx, request, passage.claims, match, at);
+    if (!(await useBinding(tx, binding, match.issuer.revision, at))) throw new Refused(CHANGED);
     await recordAudit(tx, deps, event);
   });
   if (refusal) return { granted: false, refusal };
@@ -172,13 +178,13 @@ async function refuse(
 ): Promise<ExchangeResult> {
   const { code } = refusal;
   const event = await eventOf(deps, request, passage, code, { reason: refusal as unknown as JsonObject });
-  await (passage.judgement?.verified ? recordAudit(deps.db, deps, event) : recordUnproved(deps, event));
+  await (passage.judgement?.trials.some(isVerified) ? recordAudit(deps.db, deps, event) : recordUnproved(deps, event));
   if (code !== "rate_limited" && !isOutage(refusal)) await countRefusal(deps, request.clientAddress);
   return { granted: false, refusal };
 }
 
 function isOutage({ code }: Refusal): boolean {
-  return code === "issuer_unreachable" || code === "issuer_keys_invalid";
+  return code === "issuer_unreachable" || code === "issuer_keys_invalid" || code === "trust_changed";
 }
 
 async function eventOf(
@@ -188,7 +194,7 @@ async function eventOf(
   code: string,
   metadata: JsonObject,
 ): Promise<AuditEvent & { readonly code: string }> {
-  const room = judgement?.verified ? limits.audit.proved : limits.audit.unproved;
+  const room = judgement?.trials.some(isVerified) ? limits.audit.proved : limits.audit.unproved;
   return {
     requestId,
     clientAddress,
@@ -204,6 +210,7 @@ async function eventOf(
       ...describeAudited(judgement),
       ...(claims && judgement && describeClaims(claims, judgement, room)),
       token_verified: judgement?.verified ?? false,
+      signed_by: judgement?.trials.filter(isSigned).map(({ issuer }) => issuer.id) ?? [],
       token_sha256: await sha256(token),
       duration_ms: deps.clock.now() - startedAt,
     },
@@ -212,9 +219,7 @@ async function eventOf(
 
 /** What the bindings in audit mode would have decided of a verified token. */
 function describeAudited(judgement: Judgement | undefined): JsonObject {
-  const outcomes = judgement?.trials
-    .filter(({ verification }) => !verification.refusal)
-    .flatMap(({ decision }) => decision.outcomes);
+  const outcomes = judgement?.trials.filter(isVerified).flatMap(({ decision }) => decision.outcomes);
   const audited = outcomes?.filter(({ binding }) => binding.mode === "audit") ?? [];
   return audited.length === 0
     ? {}

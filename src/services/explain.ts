@@ -60,7 +60,7 @@ export async function explainToken(
   if (!parsed.ok) return { refusal: parsed.refusal, verified: false, bindings: [] };
 
   const { claims } = parsed.token;
-  const { bindings, trials, verified, match, refusal } = await judge(deps, name, parsed.token);
+  const { bindings, trials, verified, match, refusal } = await judge(deps, name, parsed.token, { thorough: true });
   const issuers = await listIssuersById(deps.db, idsOf(bindings));
   const now = epochSeconds(deps.clock);
   let replayed: Refusal | undefined;
@@ -126,6 +126,7 @@ async function explainKept(
     const maxTokenAge = issuer.maxTokenAge ?? limits.token.maxLifetimeSeconds.default;
     const outcomes = [
       checkIssuer(deps, issuer, claims.iss),
+      ...checkSigner(metadata, issuer, claims.iss),
       ...timeOutcomes(claims, maxTokenAge, now),
       ...evaluateOne(deps, found, issuer, binding, claims, now),
     ];
@@ -173,6 +174,14 @@ function checkIssuer(deps: Pick<Deps, "config">, issuer: Issuer, iss: string): R
       ? { code: "issuer_unbound", issuer: iss }
       : why && { code: "issuer_disabled", issuer: iss, why };
   return outcomeOf("issuer", { expected: issuer.issuer, found: iss }, refusal);
+}
+
+/** Whose signature it was, where the record says so: clusters may share a string, and no key. */
+function checkSigner({ token_verified, signed_by }: JsonObject, { id, issuer }: Issuer, iss: string): RuleOutcome[] {
+  if (issuer !== iss || token_verified !== true) return [];
+  const own = (signed_by as readonly string[]).includes(id);
+  const seen = { expected: "made by a key of this issuer", found: own ? "made by one" : "made by another issuer's" };
+  return [outcomeOf("signature", seen, own ? undefined : { code: "signature_invalid" })];
 }
 
 function evaluateOne(

@@ -47,8 +47,15 @@ export interface Match {
 /**
  * Judges a readable token by the bindings of a robot. Nothing is fetched for an issuer that the robot is
  * not bound to.
+ *
+ * @param thorough whether to go on when it is decided, for the sake of what the others would have said
  */
-export async function judge(deps: JudgeDeps, name: RobotName, token: ParsedToken): Promise<Judgement> {
+export async function judge(
+  deps: JudgeDeps,
+  name: RobotName,
+  token: ParsedToken,
+  { thorough = false } = {},
+): Promise<Judgement> {
   const found = await findRobot(deps.db, name);
   if (!found) return { bindings: [], trials: [], verified: false, refusal: { code: "robot_unknown" } };
   const bindings = await listBindings(deps.db, found.robot.id);
@@ -69,7 +76,7 @@ export async function judge(deps: JudgeDeps, name: RobotName, token: ParsedToken
   for (const issuer of trusted) {
     const trial = await tryToken(deps, found, issuer, bindings, token);
     trials.push(trial);
-    if (!trial.verification.refusal && trial.decision.granted) break;
+    if (!thorough && isVerified(trial) && trial.decision.granted) break;
   }
   return { found, bindings, trials, ...conclude(found, bindings, trials) };
 }
@@ -137,7 +144,7 @@ function conclude(
   bindings: readonly BindingRecord[],
   trials: readonly Trial[],
 ): Pick<Judgement, "verified" | "refusal" | "match"> {
-  const passed = trials.filter(({ verification }) => !verification.refusal);
+  const passed = trials.filter(isVerified);
   for (const { issuer, decision } of passed) {
     if (!decision.granted) continue;
     const { outcome } = decision;
@@ -150,7 +157,13 @@ function conclude(
     : { verified: trials.some(isSigned), refusal: unverifiedRefusal(trials) };
 }
 
-function isSigned({ verification }: Trial): boolean {
+/** Whether a token is its issuer's, and good now. */
+export function isVerified({ verification }: Trial): boolean {
+  return verification.refusal === undefined;
+}
+
+/** Whether a token is its issuer's. */
+export function isSigned({ verification }: Trial): boolean {
   return verification.rules.some(({ rule, passed }) => rule === "signature" && passed);
 }
 

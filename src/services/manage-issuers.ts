@@ -10,10 +10,10 @@ import {
   countBindingsTo,
   deleteIssuer as deleteIssuerRow,
   findIssuer,
+  holdIssuersOf,
   type Issuer,
   insertIssuer,
   listIssuers,
-  listIssuersOf,
   lockIssuer,
   updateIssuer,
 } from "../store/issuers.ts";
@@ -51,11 +51,12 @@ export async function registerIssuer(
     revision: 1,
     createdAt: new Date(deps.clock.now()),
   };
-  const sharing = await listIssuersOf(deps.db, string);
-  await refuseTakenName(() =>
+  const sharing = await refuseTakenName(() =>
     deps.db.transaction(async (tx) => {
+      const others = await holdIssuersOf(tx, string);
       await insertIssuer(tx, issuer);
       await recordChange(deps, tx, actor, "create_issuer", issuer);
+      return others;
     }),
   );
   if (!issuer.disabled) await deps.issuerKeys.inspect(issuer, PARTY);
@@ -103,7 +104,9 @@ export async function changeIssuer(
       const before = (await lockIssuer(tx, id)) ?? refuseUnknown(id);
       const settings = { ...before, ...change };
       await checkSettings(deps, before.issuer, settings);
-      const after = { ...before, ...toRow(settings), registered: true, revision: before.revision + 1 };
+      const decides = Object.keys(change).some((name) => name !== "name") || !before.registered;
+      const revision = before.revision + (decides ? 1 : 0);
+      const after = { ...before, ...toRow(settings), registered: true, revision };
       const { id: _, issuer: __, createdAt: ___, ...row } = after;
       await updateIssuer(tx, id, row);
       await recordChange(deps, tx, actor, "change_issuer", after, { changed: Object.keys(change).map(toSnakeCase) });

@@ -9,14 +9,22 @@ export async function insertIssuer(db: Db, issuer: Issuer): Promise<void> {
   await db.insert(issuers).values(issuer);
 }
 
-/** The issuer that is open to all, which is made when nobody was bound to it before. */
-export async function openIssuer(db: Db, issuer: Pick<Issuer, "id" | "issuer" | "createdAt">): Promise<Issuer> {
-  await db.insert(issuers).values(issuer).onConflictDoNothing();
-  const [opened] = await db
+/**
+ * The issuer that is open to all, which is made when nobody was bound to it before. It is not deleted before
+ * this transaction ends.
+ *
+ * @returns `undefined` when somebody else deleted or registered it just now
+ */
+export async function openIssuer(
+  tx: Db,
+  issuer: Pick<Issuer, "id" | "issuer" | "createdAt">,
+): Promise<Issuer | undefined> {
+  await tx.insert(issuers).values(issuer).onConflictDoNothing();
+  const [opened] = await tx
     .select()
     .from(issuers)
-    .where(and(eq(issuers.issuer, issuer.issuer), eq(issuers.registered, false)));
-  if (!opened) throw new Error("an issuer vanished while it was being opened");
+    .where(and(eq(issuers.issuer, issuer.issuer), eq(issuers.registered, false)))
+    .for("key share");
   return opened;
 }
 
@@ -40,9 +48,9 @@ export async function listIssuersById(db: Db, ids: readonly string[]): Promise<I
         .where(inArray(issuers.id, [...ids]));
 }
 
-/** All that share one issuer string. */
-export async function listIssuersOf(db: Db, issuer: string): Promise<Issuer[]> {
-  return db.select().from(issuers).where(eq(issuers.issuer, issuer)).orderBy(asc(issuers.id));
+/** All that share one issuer string. None of them is deleted before this transaction ends. */
+export async function holdIssuersOf(tx: Db, issuer: string): Promise<Issuer[]> {
+  return tx.select().from(issuers).where(eq(issuers.issuer, issuer)).orderBy(asc(issuers.id)).for("key share");
 }
 
 /** In the order in which they were made, those after the id `after`. */

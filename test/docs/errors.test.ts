@@ -50,6 +50,7 @@ const refusals: Refusals = {
   binding_expired: [{ code: "binding_expired", at: 1, now: 2 }],
   scope_invalid: [{ code: "scope_invalid", scope: "x", detail: "" }],
   replayed: [{ code: "replayed", jti: "j", at: 1, requestId: "r" }],
+  trust_changed: [{ code: "trust_changed", retryAfter }],
   rate_limited: [{ code: "rate_limited", by: "address", retryAfter }],
 };
 

@@ -15,7 +15,7 @@ let berth: TestBerth;
 let signer: Signer;
 let robot: Awaited<ReturnType<typeof makeRobot>>;
 
-const start = () => startBerth({ environment: { BERTH_AUDIT_REFUSALS_PER_MINUTE: "5" }, dataDir, port });
+const start = () => startBerth({ environment: { BERTH_AUDIT_REFUSALS_PER_MINUTE: "20" }, dataDir, port });
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "berth-flood-"));

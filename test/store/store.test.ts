@@ -49,7 +49,8 @@ describeOnBoth("the store", (database) => {
   }
 
   async function newBinding(robotId: string, change: Partial<BindingRow> = {}): Promise<BindingRow> {
-    const { id: issuerId } = await openIssuer(db, { id: uuidv7(), issuer: "https://issuer.example", createdAt: at });
+    const issuerId =
+      (await openIssuer(db, { id: uuidv7(), issuer: "https://issuer.example", createdAt: at }))?.id ?? "";
     const binding: BindingRow = {
       id: uuidv7(),
       robotId,
@@ -146,7 +147,7 @@ describeOnBoth("the store", (database) => {
     const ids = await Promise.all(
       Array.from({ length: 8 }, () => openIssuer(db, { id: uuidv7(), issuer, createdAt: at })),
     );
-    expect(new Set(ids.map(({ id }) => id)).size).toBe(1);
+    expect(new Set(ids.map((opened) => opened?.id)).size).toBe(1);
   });
 
   it("replaces grants, and takes them along when their robot goes", async () => {
