@@ -6,6 +6,20 @@ export function isPlainText(text: string): boolean {
   return !CONTROL.test(text) && text.isWellFormed();
 }
 
+/** Whether `text` is the one base64url encoding of its bytes (RFC 4648 §3.5): no padding, no stray bits at the end. */
+export function isCanonicalBase64url(text: string): boolean {
+  if (!/^[A-Za-z0-9_-]+$/.test(text)) return false;
+  const last = text.at(-1) ?? "";
+  switch (text.length % 4) {
+    case 2:
+      return "AQgw".includes(last);
+    case 3:
+      return "AEIMQUYcgkosw048".includes(last);
+    default:
+      return text.length % 4 === 0;
+  }
+}
+
 /** RFC 3339, where the number is a date at all: a claim may hold any. */
 export function formatTime(epochSeconds: number): string {
   const date = new Date(epochSeconds * 1000);

@@ -3,6 +3,11 @@ import ipaddr from "ipaddr.js";
 /** `local` addresses are reached only by leave; `forbidden` ones never. */
 export type AddressKind = "public" | "local" | "forbidden";
 
+/** Where clouds keep what their machines may know of themselves, apart from link-local: Amazon, Alibaba, Azure, Oracle. */
+const METADATA_SERVICES = ["fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"].map((address) =>
+  ipaddr.parse(address).toNormalizedString(),
+);
+
 const LOCAL = ["loopback", "private", "uniqueLocal", "carrierGradeNat"];
 
 /**
@@ -14,6 +19,7 @@ export function addressKind(address: string): AddressKind {
   const parsed = ipaddr.parse(address.split("%")[0] ?? "");
   const carried = parsed instanceof ipaddr.IPv6 ? carriedAddress(parsed) : undefined;
   if (carried) return addressKind(carried);
+  if (METADATA_SERVICES.includes(parsed.toNormalizedString())) return "forbidden";
   const range = parsed.range();
   if (LOCAL.includes(range)) return "local";
   return range === "unicast" && isGlobal(parsed) ? "public" : "forbidden";

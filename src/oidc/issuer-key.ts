@@ -1,4 +1,5 @@
 import { base64url, importJWK, type JWK } from "jose";
+import { isCanonicalBase64url } from "../domain/text.ts";
 import { limits } from "../limits.ts";
 
 /** A public key of an issuer. What can be said of it is found out once, and it is imported once. */
@@ -85,7 +86,13 @@ function ownProblem(jwk: JWK): string | undefined {
   if (jwk.key_ops !== undefined && !(Array.isArray(jwk.key_ops) && jwk.key_ops.includes("verify"))) {
     return "its key_ops do not hold verify";
   }
-  return jwk.kty === "RSA" ? rsaProblem(jwk) : undefined;
+  return jwk.kty === "RSA" ? rsaProblem(jwk) : pointProblem(jwk);
+}
+
+function pointProblem({ kty, x, y }: JWK): string | undefined {
+  const coordinates: unknown[] = kty === "EC" ? [x, y] : [x];
+  const readable = coordinates.every((one) => typeof one === "string" && isCanonicalBase64url(one));
+  return readable ? undefined : "its point cannot be read";
 }
 
 function rsaProblem({ n, e }: JWK): string | undefined {
@@ -155,8 +162,7 @@ const ROCA_REMAINDERS = ROCA_PRIMES.map((prime) => {
 });
 
 function toBigInt(encoded: string | undefined): bigint | undefined {
-  if (typeof encoded !== "string" || encoded.length > 2048) return undefined;
-  if (!/^[A-Za-z0-9_-]+$/.test(encoded) || encoded.length % 4 === 1) return undefined;
+  if (typeof encoded !== "string" || encoded.length > 2048 || !isCanonicalBase64url(encoded)) return undefined;
   const bytes = base64url.decode(encoded);
   return BigInt(`0x${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`);
 }

@@ -1,7 +1,7 @@
 import { base64url } from "jose";
 import { type Json, type JsonObject, member } from "../domain/json.ts";
 import type { Refusal, TokenPart } from "../domain/refusal.ts";
-import { isPlainText, printable } from "../domain/text.ts";
+import { isCanonicalBase64url, isPlainText, printable } from "../domain/text.ts";
 import { limits } from "../limits.ts";
 import { parseStrictJsonObject, StrictJsonError } from "./strict-json.ts";
 
@@ -48,7 +48,6 @@ export const signatureAlgorithms = [
 /** Header parameters that change what the other bytes mean (RFC 7515 §4.1.11, RFC 7797, RFC 7516). */
 const FORBIDDEN_PARAMETERS = ["crit", "b64", "zip", "enc"];
 const TYPES = ["jwt", "at+jwt"];
-const SEGMENT = /^[A-Za-z0-9_-]+$/;
 
 class Refused extends Error {
   readonly refusal: Refusal;
@@ -83,7 +82,8 @@ function parse(compact: string): ParsedToken {
     });
   }
   for (const [name, segment] of Object.entries({ header, payload, signature })) {
-    if (!isCanonical(segment)) refuse({ code: "token_malformed", detail: `its ${name} is not canonical base64url` });
+    if (!isCanonicalBase64url(segment))
+      refuse({ code: "token_malformed", detail: `its ${name} is not canonical base64url` });
   }
   const headerBytes = base64url.decode(header);
   if (headerBytes.length > limits.token.headerBytes) {
@@ -91,20 +91,6 @@ function parse(compact: string): ParsedToken {
   }
   const { alg, kid } = readHeader(parseJson(headerBytes, "header"));
   return { compact, alg, kid, claims: readClaims(parseJson(base64url.decode(payload), "payload")) };
-}
-
-/** Whether text is the one base64url encoding of its bytes (RFC 4648 §3.5): no padding, no stray bits at the end. */
-function isCanonical(segment: string): boolean {
-  if (!SEGMENT.test(segment)) return false;
-  const last = segment.at(-1) ?? "";
-  switch (segment.length % 4) {
-    case 2:
-      return "AQgw".includes(last);
-    case 3:
-      return "AEIMQUYcgkosw048".includes(last);
-    default:
-      return segment.length % 4 === 0;
-  }
 }
 
 function parseJson(bytes: Uint8Array, part: TokenPart): JsonObject {

@@ -1,6 +1,8 @@
 import { sql } from "drizzle-orm";
 import type { Secret } from "../domain/secret.ts";
+import { limits } from "../limits.ts";
 import type { Db } from "../store/db.ts";
+import { deleteUnboundIssuers } from "../store/issuers.ts";
 import { findPrincipal, hasApiToken, insertPrincipal, putApiToken } from "../store/principals.ts";
 import { findDefaultRegistry, insertRegistry } from "../store/registries.ts";
 import { deleteRevokedTokens } from "../store/revoked-tokens.ts";
@@ -38,14 +40,16 @@ export async function bootstrap(db: Db, settings: BootstrapSettings, deps: Maint
   });
 }
 
-/** The work of every hour: certificates are renewed well before they end, and tokens that have ended forgotten. */
+/**
+ * The work of every hour: certificates are renewed well before they end, and what has ended or is trusted
+ * by nobody any more is forgotten.
+ */
 export async function maintain(db: Db, deps: MaintainDeps): Promise<void> {
-  await alone(db, async (tx) => {
-    await maintainKeys(tx, deps);
-    const now = new Date(deps.clock.now());
-    await deleteUsedTokens(tx, now);
-    await deleteRevokedTokens(tx, now);
-  });
+  const now = deps.clock.now();
+  await alone(db, (tx) => maintainKeys(tx, deps));
+  await deleteUsedTokens(db, new Date(now));
+  await deleteRevokedTokens(db, new Date(now));
+  await deleteUnboundIssuers(db, new Date(now - limits.keyring.maintenanceSeconds * 1000));
 }
 
 /** Runs `work` in a transaction, one instance at a time. */

@@ -136,7 +136,13 @@ async function explainKept(
       return needsMore ? withoutClaim(one) : one;
     });
     const matched = metadata.token_verified === true && known.every(({ passed }) => passed !== false);
-    return { binding, rules: known, matched, mints: metadata.binding_id === binding.id };
+    const replay = matched ? checkPastReplay(metadata) : [];
+    return {
+      binding,
+      rules: [...known, ...replay],
+      matched: matched && replay.length === 0,
+      mints: metadata.binding_id === binding.id,
+    };
   });
 }
 
@@ -176,6 +182,14 @@ function checkIssuer(deps: Pick<Deps, "config">, issuer: Issuer, iss: string): R
   return outcomeOf("issuer", { expected: issuer.issuer, found: iss }, refusal);
 }
 
+/** A use before, which the record tells of. */
+function checkPastReplay({ reason, jti = null }: JsonObject): RuleOutcome[] {
+  const refusal = reason as unknown as Refusal | undefined;
+  return refusal?.code === "replayed" ? [outcomeOf("replay", { expected: NEW_JTI, found: jti }, refusal)] : [];
+}
+
+const NEW_JTI = "a jti that is new";
+
 /** Whose signature it was, where the record says so: clusters may share a string, and no key. */
 function checkSigner({ token_verified, signed_by }: JsonObject, { id, issuer }: Issuer, iss: string): RuleOutcome[] {
   if (issuer !== iss || token_verified !== true) return [];
@@ -206,7 +220,7 @@ async function checkReplay(
   if (issuer.issuer !== iss || !hasReplayProtection(issuer)) return undefined;
   const earlier =
     jti === undefined ? undefined : await findUsedToken(db, { issuerId: issuer.id, jti, robotId: robot.id });
-  return outcomeOf("replay", { expected: "a jti that is new", found: jti ?? null }, replayRefusal(jti, earlier));
+  return outcomeOf("replay", { expected: NEW_JTI, found: jti ?? null }, replayRefusal(jti, earlier));
 }
 
 /** In the order of the rules, those that were not reached among them. */

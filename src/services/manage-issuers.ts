@@ -1,5 +1,6 @@
 import type { JWK } from "jose";
 import type { Deps } from "../deps.ts";
+import type { Problem } from "../domain/binding.ts";
 import { type IssuerSettings, settingsProblems } from "../domain/issuer-settings.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { createIssuerKey } from "../oidc/issuer-key.ts";
@@ -54,6 +55,7 @@ export async function registerIssuer(
   const sharing = await refuseTakenName(() =>
     deps.db.transaction(async (tx) => {
       const others = await holdIssuersOf(tx, string);
+      refuseSharedKeys(settings, others);
       await insertIssuer(tx, issuer);
       await recordChange(deps, tx, actor, "create_issuer", issuer);
       return others;
@@ -104,6 +106,11 @@ export async function changeIssuer(
       const before = (await lockIssuer(tx, id)) ?? refuseUnknown(id);
       const settings = { ...before, ...change };
       await checkSettings(deps, before.issuer, settings);
+      const sharing = await holdIssuersOf(tx, before.issuer);
+      refuseSharedKeys(
+        settings,
+        sharing.filter((one) => one.id !== id),
+      );
       const decides = Object.keys(change).some((name) => name !== "name") || !before.registered;
       const revision = before.revision + (decides ? 1 : 0);
       const after = { ...before, ...toRow(settings), registered: true, revision };
@@ -167,20 +174,39 @@ async function checkSettings({ config }: ManageDeps, issuer: string, settings: I
   refuseProblems(settingsProblems(issuer, settings, rules));
   const unreadable = settings.caPem === null ? undefined : await certificatesProblem(settings.caPem);
   if (unreadable) refuseProblems([{ path: ["ca_pem"], message: unreadable }]);
+  const problems: Problem[] = [];
+  for (const [index, jwk] of (settings.jwks?.keys ?? []).entries()) {
+    const message = await unusable(jwk as JWK, settings.algorithms ?? signatureAlgorithms);
+    if (message) problems.push({ path: ["jwks", "keys", index], message });
+  }
+  refuseProblems(problems);
+}
+
+/** A key that no algorithm can use would never be missed until the first token. */
+async function unusable(jwk: JWK, algorithms: readonly string[]): Promise<string | undefined> {
+  const key = createIssuerKey(jwk);
+  const fitting = algorithms.filter((alg) => key.problem(alg) === undefined);
+  for (const alg of fitting) if (await key.imported(alg)) return undefined;
+  const unfit = key.problem() ?? `it is no key for ${algorithms.join(", ")}`;
+  return `cannot be used: ${fitting.length > 0 ? "it cannot be read" : unfit}`;
+}
+
+/** Keys belong to one issuer: one that two have would let each stand in for the other. */
+function refuseSharedKeys(settings: IssuerSettings, others: readonly Issuer[]): void {
+  const taken = new Map(others.flatMap(({ id, jwks }) => (jwks?.keys ?? []).map((key) => [pointOf(key), id])));
   const keys = (settings.jwks?.keys ?? []) as readonly JWK[];
   refuseProblems(
-    keys.flatMap((jwk, index) => {
-      const problem = unusable(jwk, settings.algorithms ?? signatureAlgorithms);
-      return problem === undefined ? [] : [{ path: ["jwks", "keys", index], message: problem }];
+    keys.flatMap((key, index) => {
+      const owner = taken.get(pointOf(key));
+      return owner === undefined
+        ? []
+        : [{ path: ["jwks", "keys", index], message: `is a key of the issuer ${owner}, which has the same string` }];
     }),
   );
 }
 
-/** A key that no algorithm can use would never be missed until the first token. */
-function unusable(jwk: JWK, algorithms: readonly string[]): string | undefined {
-  const key = createIssuerKey(jwk);
-  if (algorithms.some((alg) => key.problem(alg) === undefined)) return undefined;
-  return `cannot be used: ${key.problem() ?? `it is no key for ${algorithms.join(", ")}`}`;
+function pointOf({ n, x, y }: JWK): string {
+  return JSON.stringify([n, x, y]);
 }
 
 function toRow(settings: IssuerSettings) {

@@ -1,4 +1,4 @@
-import { and, asc, count, eq, gt, inArray } from "drizzle-orm";
+import { and, asc, count, eq, gt, inArray, lt, notExists } from "drizzle-orm";
 import type { Db } from "./db.ts";
 import { bindings, issuers } from "./schema.ts";
 
@@ -79,6 +79,19 @@ export async function countBindingsTo(db: Db, issuerId: string): Promise<number>
 
 export async function updateIssuer(db: Db, id: string, change: IssuerChange): Promise<void> {
   if (Object.keys(change).length > 0) await db.update(issuers).set(change).where(eq(issuers.id, id));
+}
+
+/** Deletes the issuers that a binding opened and that none trusts any more. */
+export async function deleteUnboundIssuers(db: Db, madeBefore: Date): Promise<void> {
+  await db
+    .delete(issuers)
+    .where(
+      and(
+        eq(issuers.registered, false),
+        lt(issuers.createdAt, madeBefore),
+        notExists(db.select({ id: bindings.id }).from(bindings).where(eq(bindings.issuerId, issuers.id))),
+      ),
+    );
 }
 
 /** Deletes an issuer with the bindings to it. */

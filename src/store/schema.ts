@@ -110,17 +110,16 @@ export const bindings = pgTable(
   (table) => [index("bindings_robot").on(table.robotId, table.position), index("bindings_issuer").on(table.issuerId)],
 );
 
-/** Tokens of issuers with replay protection that were used for a robot, as long as they are good. */
+/**
+ * Tokens of issuers with replay protection that were used for a robot, as long as they are good. Nothing is
+ * referenced, since each row would hold up whoever changes its robot or its issuer.
+ */
 export const usedTokens = pgTable(
   "used_tokens",
   {
-    issuerId: uuid()
-      .notNull()
-      .references(() => issuers.id, { onDelete: "cascade" }),
+    issuerId: uuid().notNull(),
     jti: text().notNull(),
-    robotId: uuid()
-      .notNull()
-      .references(() => robots.id, { onDelete: "cascade" }),
+    robotId: uuid().notNull(),
     usedAt: time().notNull(),
     requestId: text().notNull(),
     expiresAt: time().notNull(),

@@ -1,5 +1,6 @@
-import { base64url, errors, jwtVerify, SignJWT } from "jose";
+import { errors, jwtVerify, SignJWT } from "jose";
 import { formatRobotName, parseRobotName, type RobotName } from "../domain/names.ts";
+import { isCanonicalBase64url } from "../domain/text.ts";
 import { limits } from "../limits.ts";
 import { type SigningKey, signatureAlgorithm } from "./signing-key.ts";
 
@@ -60,7 +61,8 @@ export async function verifyRobotToken(
   now: number,
 ): Promise<RobotTokenResult> {
   try {
-    if (!compact.split(".").every(isCanonical)) return { ok: false, reason: "invalid" };
+    // No token goes by two names.
+    if (!compact.split(".").every(isCanonicalBase64url)) return { ok: false, reason: "invalid" };
     const { payload } = await jwtVerify<Payload>(compact, ({ kid }) => keyOf(keys, kid), {
       algorithms: [signatureAlgorithm],
       typ: TYPE,
@@ -95,11 +97,6 @@ interface Payload {
   readonly scope?: string;
   readonly jti: string;
   readonly exp: number;
-}
-
-/** Whether a part is written in the one way that its bytes are: no token goes by two names. */
-function isCanonical(part: string): boolean {
-  return /^[A-Za-z0-9_-]+$/.test(part) && part.length % 4 !== 1 && base64url.encode(base64url.decode(part)) === part;
 }
 
 function keyOf(keys: readonly { kid: string; publicKey: CryptoKey }[], kid: string | undefined): CryptoKey {
