@@ -65,6 +65,22 @@ describe("an issuer's settings", () => {
     expect(problems(settings)).toEqual([path]);
   });
 
+  it.each<[Partial<IssuerSettings>, string]>([
+    [{ preset: "x" }, `must be one of ${presets.map(({ id }) => id).join(", ")}`],
+    [{ jwksUri: "x" }, "must be an https URL with no user and no fragment"],
+    [{ jwksUri: rules.publicUrl }, "must not be at this service itself"],
+    [{ caPem: "x" }, "must be certificates in PEM"],
+    [{ caPem: "PRIVATE KEY" }, "holds a private key: send certificates alone, and replace that key"],
+    [
+      { jwks: { keys: [{ ...key, d: "x" }] } },
+      "is a private or symmetric key: upload the public half alone, and replace a key that was sent",
+    ],
+    [{ jwks: { keys: [{ ...key, kid: "" }] } }, "must have a kid of 1 to 256 characters"],
+    [{ jwks: { keys: [key, key] } }, "has the kid of another key"],
+  ])("as %j are refused in words that say what to do", (settings, message) => {
+    expect(settingsProblems("https://ci.example", { ...unset, ...settings }, rules)).toMatchObject([{ message }]);
+  });
+
   it("may be over http in development alone", () => {
     const insecure = { ...rules, allowInsecure: true };
     expect(problems({ jwksUri: "http://keys.example" }, insecure, "http://ci.example")).toEqual([]);
