@@ -40,7 +40,7 @@ function strictVerification(jwk: JWK): Verify {
   const now = Math.floor(Date.now() / 1000);
   return async (token) => {
     const parsed = parseToken(token);
-    const refusal = parsed.ok ? (await verifyToken(parsed.token, trust, now)).refusal : parsed.refusal;
+    const refusal = parsed.ok ? (await verifyToken(parsed.token, trust, () => now)).refusal : parsed.refusal;
     if (refusal) throw new Error(`a good token was refused: ${refusal.code}`);
   };
 }

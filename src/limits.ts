@@ -18,6 +18,8 @@ export const limits = {
     jti: 512,
     /** Clocks of well-kept hosts differ by less. */
     leewaySeconds: 30,
+    /** How much longer a use is remembered than the token is good: other instances have clocks of their own. */
+    usedMarginSeconds: 300,
     /** From `iat` to `exp`: longer-lived tokens are stored credentials in disguise. An issuer may have its own. */
     maxLifetimeSeconds: { default: 24 * 3600, min: 60, max: 48 * 3600 },
   },

@@ -19,8 +19,8 @@ export function issuerProblem(issuer: string, rules: IssuerRules): string | unde
     return "must be an https URL with a lower-case host and no user, query or fragment";
   }
   const { protocol, origin, href } = new URL(issuer);
-  if (href !== issuer && href !== `${issuer}/`) return `must be written as it is asked for: ${href}`;
   if (protocol === "http:" && !rules.allowInsecure) return "must start with https://";
   if (origin === new URL(rules.publicUrl).origin) return "must not be this service itself";
+  if (href !== issuer && href !== `${issuer}/`) return `must be written as it is asked for: ${href}`;
   return undefined;
 }

@@ -21,9 +21,16 @@ export function clientAddress(
   return address;
 }
 
-function canonical(address: string | undefined): string | undefined {
+function canonical(hop: string | undefined): string | undefined {
+  const address =
+    WITH_PORT.exec(hop ?? "")
+      ?.slice(1)
+      .find((one) => one !== undefined) ?? hop;
   return address !== undefined && ipaddr.isValid(address) ? ipaddr.process(address).toString() : undefined;
 }
+
+/** As some proxies write them: `192.0.2.1:49152`, `[2001:db8::1]:49152`, `[2001:db8::1]`. */
+const WITH_PORT = /^(?:([0-9.]+):[0-9]+|\[([0-9a-f:.]+)\](?::[0-9]+)?)$/i;
 
 function isTrusted(address: string, trusted: readonly string[]): boolean {
   const parsed = ipaddr.parse(address);

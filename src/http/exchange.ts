@@ -6,7 +6,13 @@ import { formatRobotName, parseRobotName, type RobotName } from "../domain/names
 import { printable } from "../domain/text.ts";
 import { type Telling, tellCaller } from "../errors.ts";
 import { limits } from "../limits.ts";
-import { type ExchangeRequest, type ExchangeResult, exchange, type GrantedExchange } from "../services/exchange.ts";
+import {
+  type ExchangeRequest,
+  type ExchangeResult,
+  exchange,
+  type GrantedExchange,
+  refuseCredential,
+} from "../services/exchange.ts";
 import { revokeRobotToken } from "../services/revoke.ts";
 import { robotTokenAudience } from "../tokens/robot-token.ts";
 import { readBasic } from "./basic.ts";
@@ -45,15 +51,13 @@ export function exchangeRoutes(deps: Deps): Hono<AppEnv> {
 
 async function exchangeByBasic(deps: Deps, c: Context<AppEnv>): Promise<Response> {
   const credential = readBasic(c.req.header("authorization"));
-  if (credential.kind === "missing") return tell(c, tellCaller({ code: "credential_missing" }));
-  if (credential.kind === "unreadable") {
-    return tell(c, tellCaller({ code: "credential_unreadable", detail: credential.detail }));
-  }
-  if (credential.password === "") return tell(c, tellCaller({ code: "credential_missing" }));
+  const refuse = async (refusal: Parameters<typeof refuseCredential>[2]) =>
+    tell(c, tellCaller(await refuseCredential(deps, originOf(c), refusal)));
+  if (credential.kind === "missing") return refuse({ code: "credential_missing" });
+  if (credential.kind === "unreadable") return refuse({ code: "credential_unreadable", detail: credential.detail });
+  if (credential.password === "") return refuse({ code: "credential_missing" });
   const robot = parseRobotName(credential.username);
-  if (!robot) {
-    return tell(c, tellCaller({ code: "credential_unreadable", detail: "the user name must be organization+robot" }));
-  }
+  if (!robot) return refuse({ code: "credential_unreadable", detail: "the user name must be organization+robot" });
   const result = await exchange(deps, { ...originOf(c), robot, token: credential.password });
   return answer(c, result, ({ token, issuedAt, expiresIn }) => ({
     token,

@@ -100,6 +100,8 @@ function reasonOf(error: unknown, signal: AbortSignal): string {
   if (signal.aborted) return "no answer in time";
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   if (cause instanceof IssuerFetchError) return cause.message;
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  // Of several addresses that were tried, the first one's failure stands for the others'.
+  const [first] = cause instanceof AggregateError ? cause.errors : [cause];
+  const code = first instanceof Error && "code" in first ? first.code : undefined;
   return typeof code === "string" ? code : "connection failed";
 }

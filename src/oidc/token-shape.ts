@@ -78,7 +78,7 @@ function parse(compact: string): ParsedToken {
   if (segments.length !== 3 || !header || !payload || !signature) {
     refuse({
       code: "token_malformed",
-      detail: `a signed JWT has three parts separated by dots, and this has ${segments.filter(Boolean).length}`,
+      detail: `a signed JWT has three parts separated by dots, none of them empty, and this has ${segments.length}`,
     });
   }
   for (const [name, segment] of Object.entries({ header, payload, signature })) {

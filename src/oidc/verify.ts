@@ -30,9 +30,9 @@ export interface Verification {
  * Proves that an issuer signed a token which is good now: algorithm, key, signature, time, in that order.
  * Nothing is looked at after a rule that failed, but for those of time, which are told together.
  *
- * @param now epoch seconds
+ * @param now gives epoch seconds; asked once the key is there, which may have had to be fetched
  */
-export async function verifyToken(token: ParsedToken, trust: Trust, now: number): Promise<Verification> {
+export async function verifyToken(token: ParsedToken, trust: Trust, now: () => number): Promise<Verification> {
   const { alg, kid } = token;
   const { algorithms } = trust;
   const allowed = algorithms.includes(alg);
@@ -55,7 +55,7 @@ export async function verifyToken(token: ParsedToken, trust: Trust, now: number)
   );
   if (!valid) return conclude([algorithm, key, signature]);
 
-  return conclude([algorithm, key, signature, ...timeOutcomes(token.claims, trust.maxTokenAge, now)]);
+  return conclude([algorithm, key, signature, ...timeOutcomes(token.claims, trust.maxTokenAge, now())]);
 }
 
 function conclude(rules: readonly RuleOutcome[]): Verification {

@@ -86,6 +86,25 @@ export async function exchange(deps: ExchangeDeps, request: ExchangeRequest): Pr
 const ATTEMPTS = 3;
 const CHANGED: Refusal = { code: "trust_changed", retryAfter: 1 };
 
+/** Refuses a credential that no token could be read from. */
+export async function refuseCredential(
+  deps: ExchangeDeps,
+  origin: RequestOrigin,
+  refusal: Extract<Refusal, { code: "credential_missing" | "credential_unreadable" }>,
+): Promise<Refusal> {
+  const limited = await limitAddress(deps, origin.clientAddress);
+  const { code, ...facts } = limited ?? refusal;
+  await recordUnproved(deps, {
+    ...origin,
+    kind: "federated_robot_token_exchange",
+    outcome: "refused",
+    code,
+    metadata: { reason: { code, ...facts }, token_verified: false },
+  });
+  if (!limited) await countRefusal(deps, origin.clientAddress);
+  return limited ?? refusal;
+}
+
 function readRequestedScope(scope: string | undefined) {
   if (scope === undefined) return { ok: true, grants: undefined } as const;
   const parsed = parseNarrowing(scope);
@@ -163,7 +182,7 @@ async function useToken(
   usedAt: Date,
 ): Promise<void> {
   if (!hasReplayProtection(issuer)) return;
-  const expiresAt = new Date((exp + limits.token.leewaySeconds) * 1000);
+  const expiresAt = new Date((exp + limits.token.leewaySeconds + limits.token.usedMarginSeconds) * 1000);
   const use = { issuerId: issuer.id, robotId, usedAt, requestId, expiresAt };
   const earlier = jti === undefined ? undefined : await insertUsedToken(tx, { ...use, jti });
   const refusal = replayRefusal(jti, earlier);

@@ -193,9 +193,12 @@ const NEW_JTI = "a jti that is new";
 /** Whose signature it was, where the record says so: clusters may share a string, and no key. */
 function checkSigner({ token_verified, signed_by }: JsonObject, { id, issuer }: Issuer, iss: string): RuleOutcome[] {
   if (issuer !== iss || token_verified !== true) return [];
-  const own = (signed_by as readonly string[]).includes(id);
-  const seen = { expected: "made by a key of this issuer", found: own ? "made by one" : "made by another issuer's" };
-  return [outcomeOf("signature", seen, own ? undefined : { code: "signature_invalid" })];
+  const expected = "a key of this issuer";
+  if (!(signed_by as readonly string[]).includes(id)) {
+    return [outcomeOf("signature", { expected, found: "another issuer's" }, { code: "signature_invalid" })];
+  }
+  const proved: readonly Rule[] = ["algorithm", "key", "signature"];
+  return proved.map((rule) => outcomeOf(rule, { expected, found: "proved, by the record" }, undefined));
 }
 
 function evaluateOne(

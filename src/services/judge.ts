@@ -110,11 +110,11 @@ async function tryToken(
   bindings: readonly BindingRecord[],
   token: ParsedToken,
 ): Promise<Trial> {
-  const now = epochSeconds(deps.clock);
+  const now = () => epochSeconds(deps.clock);
   const preset = presetOf(issuer.issuer, issuer.preset);
   const verification = await verifyToken(token, trustOf(deps, issuer, organization.id), now);
   const own = bindings.filter(({ issuerId }) => issuerId === issuer.id);
-  const decision = evaluate(own.map(deps.compile), token.claims, defaultsOf(deps, organization, issuer), now);
+  const decision = evaluate(own.map(deps.compile), token.claims, defaultsOf(deps, organization, issuer), now());
   return { issuer, preset, verification, decision };
 }
 

@@ -63,11 +63,13 @@ const registryCodes: Readonly<Record<Exclude<AuthorizeRefusal["code"], Refusal["
 };
 
 const httpCodes = ["request_invalid", "target_invalid", "body_too_large", "method_not_allowed", "not_found", "invalid"];
+const managementCodes = ["unauthenticated", "forbidden", "conflict", "already_exists"];
 const serviceCodes = ["unavailable", "internal"];
 const codes = [
   ...Object.keys(refusals),
   ...Object.keys(registryCodes),
   ...httpCodes,
+  ...managementCodes,
   ...serviceCodes,
   "token_refused",
   "granted",

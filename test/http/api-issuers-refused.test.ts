@@ -73,8 +73,22 @@ describe("an uploaded key", () => {
     expect((await register(berth, string, { jwks: { keys: keys(64) } })).jwks.keys).toHaveLength(64);
   });
 
+  it("that another issuer of the same string has is refused, and so by a change", async () => {
+    const shared = "https://shared.example";
+    const [one, other] = [await createSigner(shared), await createSigner(shared)];
+    const { id } = await register(berth, shared, { jwks: { keys: [one.jwk] } });
+    const message = `is a key of the issuer ${id}, which has the same string`;
+    const renamed = { ...one.jwk, kid: "another" };
+    const again = await berth.api("POST", "/issuers", { issuer: shared, jwks: { keys: [other.jwk, renamed] } });
+    expect(again.body.errors).toEqual([{ path: ["jwks", "keys", 1], message }]);
+    const second = await register(berth, shared, { jwks: { keys: [{ ...other.jwk, kid: "other" }] } });
+    const changed = await berth.api("PATCH", `/issuers/${second.id}`, { jwks: { keys: [renamed] } });
+    expect(changed.body.errors).toEqual([{ path: ["jwks", "keys", 0], message }]);
+    expect((await berth.api("PATCH", `/issuers/${id}`, { jwks: { keys: [one.jwk] } })).status).toBe(200);
+  });
+
   it("is refused by a change as well, which then changes nothing", async () => {
-    const { id } = await register(berth, string, { name: "kept", jwks: { keys: [signer.jwk] } });
+    const { id } = await register(berth, "https://kept.example", { name: "kept", jwks: { keys: [signer.jwk] } });
     const answer = await berth.api("PATCH", `/issuers/${id}`, { name: "lost", jwks: { keys: [signer.privateJwk] } });
     expectProblem(answer, 400, "invalid");
     expect((await berth.api("GET", `/issuers/${id}`)).body).toMatchObject({

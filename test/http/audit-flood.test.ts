@@ -102,8 +102,9 @@ describe("a flood of refusals that prove nothing", () => {
     }
     const codes = (await recorded()).map(({ code }) => code);
     expect(codes.filter((code) => code === "subject_mismatch")).toHaveLength(10);
-    expect(codes.filter((code) => code === "expired")).toHaveLength(10);
-    expect(codes).toHaveLength(25);
+    // A token that is no longer good proves nothing of who brings it: old logs are full of them.
+    expect(codes.filter((code) => code === "expired")).toHaveLength(0);
+    expect(codes).toHaveLength(15);
     expect(
       await list(`robot=${encodeURIComponent(robot.name)}&outcome=success&kind=federated_robot_token_exchange`),
     ).toHaveLength(10);

@@ -25,7 +25,7 @@ describe("an address", () => {
     ["192.168/16", "192.168.1.1"],
     ["carrier-grade NAT", "100.64.0.1"],
     ["the far end of carrier-grade NAT", "100.127.255.255"],
-    ["unique local", "fd00:ec2::254"],
+    ["unique local", "fd00::1"],
     ["unique local, the other half", "fc00::1"],
     ["IPv4-mapped", "::ffff:127.0.0.1"],
     ["IPv4-mapped in hexadecimal", "::ffff:a00:1"],

@@ -22,10 +22,10 @@ const kinds: Readonly<Record<string, string>> = {
 const rsa = { kty: "RSA", e: "AQAB" };
 const examples: Readonly<Record<string, JWK>> = {
   RSA: { ...rsa, n: base64url(Uint8Array.from([0x80, ...new Uint8Array(254), 1])) },
-  "P-256": { kty: "EC", crv: "P-256" },
-  "P-384": { kty: "EC", crv: "P-384" },
-  "P-521": { kty: "EC", crv: "P-521" },
-  Ed25519: { kty: "OKP", crv: "Ed25519" },
+  "P-256": { kty: "EC", crv: "P-256", x: "AA", y: "AA" },
+  "P-384": { kty: "EC", crv: "P-384", x: "AA", y: "AA" },
+  "P-521": { kty: "EC", crv: "P-521", x: "AA", y: "AA" },
+  Ed25519: { kty: "OKP", crv: "Ed25519", x: "AA" },
   X25519: { kty: "OKP", crv: "X25519" },
   secret: { kty: "oct", k: "AA" },
 };

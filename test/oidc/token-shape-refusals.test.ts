@@ -28,7 +28,7 @@ const badAlgorithm = (alg: string): Refusal => ({
   alg,
   allowed: signatureAlgorithms,
 });
-const threeParts = "a signed JWT has three parts separated by dots, and this has";
+const threeParts = "a signed JWT has three parts separated by dots, none of them empty, and this has";
 
 describe("a token that cannot be read is told", () => {
   it.each<[string, string, Refusal]>([

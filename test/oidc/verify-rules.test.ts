@@ -25,7 +25,7 @@ beforeAll(async () => {
 async function tell(given: Partial<Trust> = {}) {
   const found = async () => ({ ok: true, key }) as const;
   const trust = { algorithms: ["ES256"], maxTokenAge: 300, findKey: found, isOwnKey: async () => false, ...given };
-  const { rules, refusal } = await verifyToken(token, trust, now);
+  const { rules, refusal } = await verifyToken(token, trust, () => now);
   return { told: rules.map(({ rule, expected, found, passed }) => [rule, expected, found, passed]), refusal };
 }
 
