@@ -108,8 +108,9 @@ async function chooseIssuers(
 ): Promise<ChosenIssuers> {
   const problems: Problem[] = [];
   const chosen = new Map<PlannedBinding, Issuer>();
-  for (const planned of bindings) {
-    if (planned.action === "keep") continue;
+  const changed = bindings.filter((planned) => planned.action !== "keep");
+  // In one order, so that two who open the same issuers do not wait for each other.
+  for (const planned of changed.toSorted((one, other) => (one.entry.issuer < other.entry.issuer ? -1 : 1))) {
     const { entry } = planned;
     const path = pathOf(entry);
     const before = planned.action === "replace" ? planned.stored.issuerId : undefined;

@@ -25,16 +25,33 @@ export async function countRefusal(deps: LimitDeps, address: string | undefined)
   }
 }
 
+/** Whose bucket a verified token counts in. An issuer that organizations share has one for each of them. */
+export interface Counted {
+  readonly organizationId: string;
+  readonly robotId: string;
+  readonly issuerId: string;
+}
+
 /** Whether the robot and the issuer of a verified token may do one more. */
-export async function limitVerified(
-  { config: { rateLimits }, limiter }: LimitDeps,
-  { robotId, issuerId }: { readonly robotId: string; readonly issuerId: string },
-): Promise<Refusal | undefined> {
-  if (!rateLimits) return undefined;
-  const robotWait = await limiter.take(`robot:${robotId}`, rateLimits.exchangesPerRobot);
-  if (robotWait > 0) return { code: "rate_limited", by: "robot", retryAfter: robotWait };
-  const issuerWait = await limiter.take(`issuer:${issuerId}`, rateLimits.exchangesPerIssuer);
-  return issuerWait > 0 ? { code: "rate_limited", by: "issuer", retryAfter: issuerWait } : undefined;
+export async function limitVerified({ config, limiter }: LimitDeps, counted: Counted): Promise<Refusal | undefined> {
+  for (const { by, bucket, perMinute } of bucketsOf(config, counted)) {
+    const wait = await limiter.peek(bucket, perMinute);
+    if (wait > 0) return { code: "rate_limited", by, retryAfter: wait };
+  }
+  return undefined;
+}
+
+/** Only what was granted counts: a token that was used up must not keep the robot's next one out. */
+export async function countGranted({ config, limiter }: LimitDeps, counted: Counted): Promise<void> {
+  for (const { bucket, perMinute } of bucketsOf(config, counted)) await limiter.take(bucket, perMinute);
+}
+
+function bucketsOf({ rateLimits }: LimitDeps["config"], { organizationId, robotId, issuerId }: Counted) {
+  if (!rateLimits) return [];
+  return [
+    { by: "robot", bucket: `robot:${robotId}`, perMinute: rateLimits.exchangesPerRobot },
+    { by: "issuer", bucket: `issuer:${organizationId}:${issuerId}`, perMinute: rateLimits.exchangesPerIssuer },
+  ] as const;
 }
 
 /** What counts as one address; `undefined` for one that is exempt. An IPv6 host has a /64 to itself. */

@@ -17,7 +17,7 @@ import { mintRobotToken } from "../tokens/robot-token.ts";
 import { sha256 } from "../tokens/signing-key.ts";
 import { type AuditEvent, type RequestOrigin, recordAudit } from "./audit.ts";
 import { recordUnproved } from "./audit-refusals.ts";
-import { countRefusal, limitAddress, limitVerified } from "./exchange-limits.ts";
+import { countGranted, countRefusal, limitAddress, limitVerified } from "./exchange-limits.ts";
 import { isSigned, isVerified, type Judgement, judge, type Match } from "./judge.ts";
 import { hasReplayProtection, replayRefusal } from "./replay.ts";
 
@@ -74,10 +74,14 @@ export async function exchange(deps: ExchangeDeps, request: ExchangeRequest): Pr
     const { match } = judgement;
     if (!match) return refuse(deps, request, passage, judgement.refusal as Refusal);
 
-    const busy = attempt === 1 && (await limitVerified(deps, { robotId: match.robotId, issuerId: match.issuer.id }));
+    const counted = { ...match, issuerId: match.issuer.id };
+    const busy = await limitVerified(deps, counted);
     if (busy) return refuse(deps, request, passage, busy);
     const result = await mint(deps, request, passage, match, requested.grants);
-    if (result.granted) return result;
+    if (result.granted) {
+      await countGranted(deps, counted);
+      return result;
+    }
     // What was judged by was changed meanwhile: what holds now decides.
     if (result.refusal !== CHANGED || attempt === ATTEMPTS) return refuse(deps, request, passage, result.refusal);
   }

@@ -38,6 +38,7 @@ export interface Judgement {
 
 /** The one binding that mints. */
 export interface Match {
+  readonly organizationId: string;
   readonly robotId: string;
   readonly issuer: Issuer;
   readonly binding: BindingRecord;
@@ -149,7 +150,10 @@ function conclude(
     if (!decision.granted) continue;
     const { outcome } = decision;
     const binding = bindings.find(({ id }) => id === outcome.binding.id) as BindingRecord;
-    return { verified: true, match: { robotId: robot.id, issuer, binding, outcome } };
+    return {
+      verified: true,
+      match: { organizationId: robot.organizationId, robotId: robot.id, issuer, binding, outcome },
+    };
   }
   const [refusal] = passed.flatMap(({ decision }) => (decision.granted ? [] : [decision.refusal]));
   return refusal

@@ -34,7 +34,7 @@ describe("a credential that cannot be read", () => {
     const answer = await exchange();
     expectRefusal(answer, 401, "credential_missing");
     expect(answer.headers.get("www-authenticate")).toMatch(/^Basic /);
-    expect(await recordsOf(berth, answer)).toEqual([]);
+    expect(await recordsOf(berth, answer)).toMatchObject([{ code: "credential_missing", robot: null }]);
   });
 
   it.each([
@@ -52,7 +52,7 @@ describe("a credential that cannot be read", () => {
   ])("is 401 where it has %s", async (_, authorization) => {
     const answer = await exchange(authorization);
     expectRefusal(answer, 401, "credential_unreadable");
-    expect(await recordsOf(berth, answer)).toEqual([]);
+    expect(await recordsOf(berth, answer)).toMatchObject([{ code: "credential_unreadable", robot: null }]);
   });
 });
 

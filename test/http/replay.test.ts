@@ -122,7 +122,7 @@ describe.each(["embedded", "PostgreSQL"] as const)("a token of an issuer with re
   });
 
   if (kind === "PostgreSQL") {
-    it("is forgotten once it is expired past the leeway, and not before", async () => {
+    it("is forgotten a while after it expired, when no instance's clock lets it pass any more, and not before", async () => {
       const robot = await makeBound();
       const jti = randomUUID();
       const exp = Math.floor(berth.clock.now() / 1000) + 100;
@@ -132,9 +132,9 @@ describe.each(["embedded", "PostgreSQL"] as const)("a token of an issuer with re
       const remembered = async () => (await db.select().from(usedTokens)).some((one) => one.jti === jti);
       const clean = (seconds: number) =>
         maintain(db, { sealer, clock: { now: () => seconds * 1000 }, random: { uuid: randomUUID } });
-      await clean(exp + 29);
+      await clean(exp + 329);
       expect(await remembered()).toBe(true);
-      await clean(exp + 31);
+      await clean(exp + 331);
       expect(await remembered()).toBe(false);
       await close();
     });

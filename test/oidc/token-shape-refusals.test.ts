@@ -38,7 +38,8 @@ describe("a token that cannot be read is told", () => {
       { code: "token_too_large", part: "token", bytes: limits.token.bytes + 1, limit: limits.token.bytes },
     ],
     ["how many parts it has", "a.b", malformed(`${threeParts} 2`)],
-    ["how many parts it has that are not empty", "a..", malformed(`${threeParts} 1`)],
+    ["that parts of it are empty", "a..", malformed(`${threeParts} 3`)],
+    ["that it has a dot too many", `${good}.`, malformed(`${threeParts} 4`)],
     [
       "that its header is not canonical",
       `${good.replace(".", "=.")}`,
