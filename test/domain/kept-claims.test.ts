@@ -55,6 +55,12 @@ describe("of a token's claims", () => {
     expect(keep(longest + 1)).toEqual({ claims: { sub: "s" }, leftOut: ["ref"], unnamed: 0 });
   });
 
+  it("as many are kept as there is room for, name and value together", () => {
+    const payload = { iss: "i".repeat(10), sub: "s".repeat(10) };
+    const kept = (claims: number) => Object.keys(keepClaims(payload, [], [], { claims, names: 100 }).claims);
+    expect([kept(30), kept(29), kept(14)]).toEqual([["iss", "sub"], ["iss"], []]);
+  });
+
   it("the times are kept, however long the others are and wherever they stand", () => {
     const long = "x".repeat(1000);
     const { exp, iat, nbf } = registered;

@@ -41,6 +41,15 @@ describe("what is known of an issuer", () => {
     expect(tell(issuer.keys.known(source))).toEqual({ keys: ["a"], refusal });
   });
 
+  it("is nothing of another revision, or while it is asked for the first time", async () => {
+    issuer.keys.carryOver(source, 2);
+    const asked = issuer.keys.inspect(source, "acme");
+    expect(issuer.keys.known(source)).toBeUndefined();
+    await asked;
+    expect(tell(issuer.keys.known(source))).toEqual({ keys: ["a"] });
+    expect(issuer.keys.known({ ...source, revision: 2 })).toBeUndefined();
+  });
+
   it("is brought up by a look once it is no longer fresh, and not before", async () => {
     const asked: number[] = [];
     for (const pause of [0, limits.issuerKeys.freshSeconds - 1, 1]) {

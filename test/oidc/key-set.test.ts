@@ -23,6 +23,17 @@ describe("a key set", () => {
     expect(() => parseKeySet(body)).toThrow(expect.objectContaining({ name: "IssuerKeysInvalid", message }));
   });
 
+  it("keeps of a private half no more than that it was there", () => {
+    const [open, leaked] = [
+      { kty: "EC", kid: "open" },
+      { kty: "EC", kid: "leaked", d: "secret" },
+    ];
+    const set = parseKeySet(json({ keys: [open, leaked] }));
+    expect(set.get("open")?.jwk).toEqual(open);
+    expect(set.get("leaked")?.problem()).toBe("its private half is published too");
+    expect(set.get("leaked")?.jwk).toEqual({ ...leaked, d: "" });
+  });
+
   it("that is not JSON keeps what the parser said", () => {
     expect(() => parseKeySet(bytes("<html>"))).toThrow(expect.objectContaining({ cause: expect.any(SyntaxError) }));
   });
