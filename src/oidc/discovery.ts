@@ -39,14 +39,14 @@ export async function fetchKeys(deps: FetchKeysDeps, issuer: string, jwksUri: st
 async function discoverKeysUri({ fetch, policy }: FetchKeysDeps, issuer: string, signal: AbortSignal): Promise<string> {
   const configuration = await discovery(new URL(issuer), "berth", undefined, None(), {
     [customFetch]: async (url) => {
-      const { status, headers, body } = await safeFetch(fetch, url, policy, signal);
+      const { status, body } = await safeFetch(fetch, url, policy, signal);
       if (status !== 200) throw new IssuerFetchError(`its discovery document was answered with status ${status}`);
       const named = readIssuer(body);
       // The library compares parsed URLs, which forgives an added slash or another case: that is another issuer.
       if (named !== undefined && named !== issuer) {
         throw new IssuerKeysInvalid(`its discovery document names another issuer, ${printable(named)}`, { named });
       }
-      return new Response(body, { status, headers: { "content-type": headers.get("content-type") ?? "" } });
+      return new Response(body);
     },
     execute: policy.allowHttp ? [allowInsecureRequests] : [],
   });

@@ -93,7 +93,8 @@ export function createIssuerKeys(deps: IssuerKeysDeps, memory: IssuerMemory = ne
 
       if (!asked) await lookAgain(source, entry, party);
       // Whether the issuer has a new key of that `kid` cannot be told while it does not answer.
-      if (entry.refusal) return { ok: false, refusal: outage(source, entry, entry.unknownKidFrom) };
+      if (entry.refusal)
+        return { ok: false, refusal: outage(source, entry, Math.max(entry.unknownKidFrom, entry.retryFrom)) };
       return pick(entry.keys ?? keys, kid);
     },
 
@@ -137,7 +138,7 @@ export function createIssuerKeys(deps: IssuerKeysDeps, memory: IssuerMemory = ne
   /** For an unknown `kid`, once in a while; who comes while the look is under way waits for it. */
   async function lookAgain(source: IssuerSource, entry: Entry, party: string): Promise<void> {
     if (!underway.has(entry)) {
-      if (seconds() < entry.unknownKidFrom) return;
+      if (seconds() < Math.max(entry.unknownKidFrom, entry.retryFrom)) return;
       entry.unknownKidFrom = seconds() + limits.issuerKeys.unknownKidSeconds;
     }
     await update(source, entry, party);

@@ -161,7 +161,9 @@ describe.each(providers.map((provider) => [provider.preset, provider] as const))
   });
 
   it("would let them in without an anchor", () => {
-    const open = fc.sample(binding, 2000).filter((bound) => anchorProblem(bound, preset) !== undefined);
+    const open = fc
+      .sample(binding, { numRuns: 2000, seed: 1 })
+      .filter((bound) => anchorProblem(bound, preset) !== undefined);
     const who = { name: "zzstranger", id: "9912345678", uuid: acme.replace(/^.{8}/, "ffffffff") };
     const taken = open.filter((bound) => forgeries(bound, provider, who).some((forged) => passes(bound, forged)));
     // Google's subjects are numbers, so that no wildcard takes one.
