@@ -3,7 +3,9 @@ import { type BindingTerms, bindingProblems, type Problem } from "../domain/bind
 import type { FederationEntry, PlannedBinding, StoredBinding } from "../domain/federation.ts";
 import type { RobotName } from "../domain/names.ts";
 import { anchorProblem, presetOf } from "../domain/presets.ts";
+import { formatTime } from "../domain/text.ts";
 import { limits } from "../limits.ts";
+import { epochSeconds } from "../platform.ts";
 import {
   type BindingRecord,
   type BindingRow,
@@ -87,7 +89,7 @@ export function termsProblems({ config }: Pick<Deps, "config">, terms: BindingTe
 }
 
 export async function withWarnings(
-  deps: Pick<Deps, "config" | "db" | "issuerKeys">,
+  deps: Pick<Deps, "config" | "db" | "clock" | "issuerKeys">,
   bindings: readonly BindingRecord[],
 ): Promise<StoredFederation> {
   const issuers = await listIssuersById(
@@ -95,7 +97,18 @@ export async function withWarnings(
     bindings.map(({ issuerId }) => issuerId),
   );
   const byIssuer = new Map(issuers.map((issuer) => [issuer.id, issuerWarnings(deps, issuer)]));
-  return { bindings, warnings: new Map(bindings.map(({ id, issuerId }) => [id, byIssuer.get(issuerId) ?? []])) };
+  const now = epochSeconds(deps.clock);
+  const warnings = bindings.map((binding) => {
+    const ofIssuer = byIssuer.get(binding.issuerId) ?? [];
+    return [binding.id, [...ofIssuer, ...expiryWarnings(binding, now)]] as const;
+  });
+  return { bindings, warnings: new Map(warnings) };
+}
+
+function expiryWarnings({ expiresAt }: BindingTerms, now: number): string[] {
+  return expiresAt !== null && now >= expiresAt
+    ? [`The binding expired at ${formatTime(expiresAt)}: it accepts no token. Set a later expires_at, or delete it.`]
+    : [];
 }
 
 /** For each planned binding that is made or replaced. */

@@ -28,7 +28,7 @@ export interface BindingChange extends Partial<BindingTerms> {
 }
 
 export async function getBinding(
-  deps: Pick<Deps, "config" | "db" | "issuerKeys">,
+  deps: Pick<Deps, "config" | "db" | "clock" | "issuerKeys">,
   actor: Actor,
   name: RobotName,
   id: string,

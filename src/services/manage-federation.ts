@@ -15,7 +15,7 @@ import { ManagementError, refuseProblems } from "./management-error.ts";
 import type { Actor } from "./principals.ts";
 
 export async function getFederation(
-  deps: Pick<Deps, "config" | "db" | "issuerKeys">,
+  deps: Pick<Deps, "config" | "db" | "clock" | "issuerKeys">,
   actor: Actor,
   name: RobotName,
 ): Promise<StoredFederation> {

@@ -33,7 +33,7 @@ describe("Berth as an issuer", () => {
 
   it.each([
     ["by name", (port: string) => `http://localhost:${port}`],
-    ["mapped into IPv6", (port: string) => `http://[::ffff:127.0.0.1]:${port}`],
+    ["mapped into IPv6", (port: string) => `http://[::ffff:7f00:1]:${port}`],
   ])("gives no keys by another name: %s", async (_, spell) => {
     const issuer = own(spell);
     const robot = `itself-${new URL(issuer).hostname.replaceAll(/[^a-z0-9]/g, "")}+ci`;

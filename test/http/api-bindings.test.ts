@@ -56,6 +56,13 @@ describe("a binding", () => {
     expect(await statusOf(tokens.other)).toBe(401);
   });
 
+  it("that has expired is told to accept no token", async () => {
+    const { body } = await bind({ subject: "past", expires_at: "2020-01-01T00:00:00Z" });
+    expect(body.warnings).toEqual([expect.stringContaining("expired at 2020-01-01T00:00:00.000Z")]);
+    const later = await berth.api("PATCH", `${path}/${body.id}`, { expires_at: "2099-01-01T00:00:00Z" });
+    expect(later.body.warnings).toEqual([]);
+  });
+
   it("is refused where it says exactly what another says", async () => {
     await bind({ subject: "twice" });
     expectProblem(await bind({ subject: "twice" }), 409, "conflict");
