@@ -49,7 +49,9 @@ describeWith([...loginClients, "registry"], "logging in with a robot token", () 
     await clients.login("podman", host, "acme+ended", await site.robotToken("acme+ended"));
     expect((await site.berth.api("DELETE", "/organization/acme/robots/ended/federation")).status).toBe(204);
     await expect(clients.pull(`${host}/acme/app:1`)).rejects.toMatchObject({
-      stderr: expect.stringContaining("The robot token was ended: it was revoked, or its robot, its binding or its issuer was changed"),
+      stderr: expect.stringContaining(
+        "The robot token was ended: it was revoked, or its robot, its binding or its issuer was changed",
+      ),
     });
   });
 
