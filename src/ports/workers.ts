@@ -6,6 +6,7 @@ import { type Config, ConfigError, readConfig } from "../config.ts";
 import { type BindingCompiler, createBindingCompiler } from "../domain/compiled-binding.ts";
 import { createRefusalTally, type RefusalTally } from "../domain/refusal-tally.ts";
 import { createIssuerKeys, type IssuerMemory } from "../oidc/issuers.ts";
+import { type FetchPolicy, IssuerFetchError } from "../oidc/safe-fetch.ts";
 import type { Clock, Limiter, Log, Random } from "../platform.ts";
 import { maintain } from "../services/bootstrap.ts";
 import { createKeys, type KeyMemory } from "../services/keys.ts";
@@ -169,6 +170,7 @@ function openDatabase({ HYPERDRIVE }: Bindings): { db: Db; close(): Promise<void
  * The platform resolves names by itself and lets nobody pin the address. What is vetted here is the URL, a
  * literal address included; that a name leads to nothing private is left to the platform's network.
  */
-function fetchFromIssuer(url: string, init: RequestInit): Promise<Response> {
+async function fetchFromIssuer(url: string, init: RequestInit, { ca }: FetchPolicy): Promise<Response> {
+  if (ca !== undefined) throw new IssuerFetchError("its ca_pem cannot be used on Cloudflare Workers: upload its jwks");
   return fetch(url, init);
 }
