@@ -58,12 +58,7 @@ export function bindingProblems(terms: BindingTerms, rules: BindingRules): Probl
   };
   check(["issuer"], issuerProblem(terms.issuer, rules));
   check(["subject"], subjectProblem(terms.subject));
-  if (terms.audiences?.length === 0 && !terms.clients?.length) {
-    check(
-      ["audiences"],
-      "may be empty only where clients names at least one client: a token must be meant for someone",
-    );
-  }
+  check(["audiences"], audiencesProblem(terms));
   for (const [name, condition] of Object.entries(terms.claims ?? {})) {
     check(["claims", name], conditionProblem(condition));
   }
@@ -75,6 +70,16 @@ export function bindingProblems(terms: BindingTerms, rules: BindingRules): Probl
   }
   check(["scope"], terms.scope === null ? undefined : scopeProblem(terms.scope));
   return problems;
+}
+
+/** Why audiences and clients together would let anybody's token in, or `undefined`. */
+export function audiencesProblem({
+  audiences,
+  clients,
+}: Pick<BindingTerms, "audiences" | "clients">): string | undefined {
+  return audiences?.length === 0 && !clients?.length
+    ? "may be empty only where clients names at least one client: a token must be meant for someone"
+    : undefined;
 }
 
 /** What deserves a second look although it is allowed. */

@@ -1,6 +1,7 @@
 import { limits } from "../limits.ts";
 import { type Binding, type Condition, claimsInScope, expandScope } from "./binding.ts";
 import type { Json } from "./json.ts";
+import { putRecent } from "./recent.ts";
 import { type Grant, parseNarrowing } from "./scope.ts";
 
 /** A binding made ready to judge tokens: what of it can be worked out without one is. */
@@ -86,12 +87,7 @@ export function createBindingCompiler(): BindingCompiler {
   return (binding) => {
     const key = `${binding.id} ${binding.version}`;
     const known = compiled.get(key) ?? compileBinding(binding);
-    compiled.delete(key);
-    compiled.set(key, known);
-    if (compiled.size > limits.binding.compiled) {
-      const oldest = compiled.keys().next();
-      if (!oldest.done) compiled.delete(oldest.value);
-    }
+    putRecent(compiled, key, known, limits.binding.compiled);
     return known;
   };
 }

@@ -1,5 +1,5 @@
 import { limits } from "../limits.ts";
-import type { Problem } from "./binding.ts";
+import { audiencesProblem, type Problem } from "./binding.ts";
 import { type IssuerRules, issuerProblem } from "./issuer.ts";
 import { presets } from "./preset-data.ts";
 
@@ -35,7 +35,7 @@ export function settingsProblems(issuer: string, settings: IssuerSettings, rules
   const check = (path: Problem["path"], message: string | undefined) => {
     if (message) problems.push({ path, message });
   };
-  const { jwks, jwksUri, caPem, preset, audiences, clients } = settings;
+  const { jwks, jwksUri, caPem, preset } = settings;
   check(["issuer"], issuerProblem(issuer, rules));
   if (preset !== null && !presets.some(({ id }) => id === preset)) {
     check(["preset"], `must be one of ${presets.map(({ id }) => id).join(", ")}`);
@@ -43,12 +43,7 @@ export function settingsProblems(issuer: string, settings: IssuerSettings, rules
   check(["jwks_uri"], jwksUri === null ? undefined : uriProblem(jwksUri, rules));
   if (jwks && jwksUri !== null) check(["jwks_uri"], "has no use beside jwks: uploaded keys are never fetched");
   check(["ca_pem"], caPem === null ? undefined : caProblem(caPem));
-  if (audiences?.length === 0 && !clients?.length) {
-    check(
-      ["audiences"],
-      "may be empty only where clients names at least one client: a token must be meant for someone",
-    );
-  }
+  check(["audiences"], audiencesProblem(settings));
   problems.push(...keyProblems(jwks?.keys ?? []));
   return problems;
 }

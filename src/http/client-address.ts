@@ -1,4 +1,5 @@
 import ipaddr from "ipaddr.js";
+import { isWithin } from "../domain/networks.ts";
 
 /**
  * The address that a request came from: the peer's, or, where the peer is a trusted proxy, the last one
@@ -13,7 +14,7 @@ export function clientAddress(
 ): string | undefined {
   const hops = (forwardedFor ?? "").split(",").map((hop) => hop.trim());
   let address = canonical(peer);
-  while (address !== undefined && hops.length > 0 && isTrusted(address, trusted)) {
+  while (address !== undefined && hops.length > 0 && isWithin(address, trusted)) {
     const hop = canonical(hops.pop());
     if (hop === undefined) break;
     address = hop;
@@ -31,11 +32,3 @@ function canonical(hop: string | undefined): string | undefined {
 
 /** As some proxies write them: `192.0.2.1:49152`, `[2001:db8::1]:49152`, `[2001:db8::1]`. */
 const WITH_PORT = /^(?:([0-9.]+):[0-9]+|\[([0-9a-f:.]+)\](?::[0-9]+)?)$/i;
-
-function isTrusted(address: string, trusted: readonly string[]): boolean {
-  const parsed = ipaddr.parse(address);
-  return trusted.some((cidr) => {
-    const [range, bits] = ipaddr.parseCIDR(cidr);
-    return range.kind() === parsed.kind() && parsed.match(range, bits);
-  });
-}

@@ -1,4 +1,5 @@
 import type { JWK } from "jose";
+import { putRecent } from "../domain/recent.ts";
 import type { Refusal } from "../domain/refusal.ts";
 import { limits } from "../limits.ts";
 import { describeFailure, fetchKeys } from "./discovery.ts";
@@ -93,8 +94,7 @@ export function createIssuerKeys(deps: IssuerKeysDeps, memory: IssuerMemory = ne
 
       if (!asked) await lookAgain(source, entry, party);
       // Whether the issuer has a new key of that `kid` cannot be told while it does not answer.
-      if (entry.refusal)
-        return { ok: false, refusal: outage(source, entry, Math.max(entry.unknownKidFrom, entry.retryFrom)) };
+      if (entry.refusal) return { ok: false, refusal: outage(source, entry, nextLook(entry)) };
       return pick(entry.keys ?? keys, kid);
     },
 
@@ -126,19 +126,14 @@ export function createIssuerKeys(deps: IssuerKeysDeps, memory: IssuerMemory = ne
   function recall(source: IssuerSource): Entry {
     const known = memory.get(source.id);
     const entry = known && known.revision >= source.revision ? known : newEntry(source);
-    memory.delete(source.id);
-    memory.set(source.id, entry);
-    if (memory.size > limits.issuerKeys.issuers) {
-      const oldest = memory.keys().next();
-      if (!oldest.done) memory.delete(oldest.value);
-    }
+    putRecent(memory, source.id, entry, limits.issuerKeys.issuers);
     return entry;
   }
 
   /** For an unknown `kid`, once in a while; who comes while the look is under way waits for it. */
   async function lookAgain(source: IssuerSource, entry: Entry, party: string): Promise<void> {
     if (!underway.has(entry)) {
-      if (seconds() < Math.max(entry.unknownKidFrom, entry.retryFrom)) return;
+      if (seconds() < nextLook(entry)) return;
       entry.unknownKidFrom = seconds() + limits.issuerKeys.unknownKidSeconds;
     }
     await update(source, entry, party);
@@ -198,6 +193,11 @@ export function createIssuerKeys(deps: IssuerKeysDeps, memory: IssuerMemory = ne
     if (!keys) return { keys: new Map(), refusal: outage(source, entry, entry.retryFrom) };
     return { keys, ...(refusal && { refusal }) };
   }
+}
+
+/** From when on an unknown `kid` is looked for. */
+function nextLook({ unknownKidFrom, retryFrom }: Entry): number {
+  return Math.max(unknownKidFrom, retryFrom);
 }
 
 /** Uploaded keys are good for ever, so that nothing is ever asked. */

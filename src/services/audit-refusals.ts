@@ -38,7 +38,7 @@ export async function writeSummary(deps: TallyDeps): Promise<void> {
   const { from, counted } = tally;
   Object.assign(tally, { ...createRefusalTally(), from: epochSeconds(clock) });
   if (counted.size === 0) return;
-  await recordAudit(deps.db, deps, {
+  const summary: AuditEvent = {
     requestId: random.uuid(),
     clientAddress: undefined,
     kind: "federated_robot_token_refusals",
@@ -49,5 +49,12 @@ export async function writeSummary(deps: TallyDeps): Promise<void> {
       count: [...counted.values()].reduce((sum, one) => sum + one, 0),
       codes: Object.fromEntries(counted),
     },
-  });
+  };
+  try {
+    await recordAudit(deps.db, deps, summary);
+  } catch (error) {
+    // What could not be told now is told with the next minute's.
+    for (const [code, count] of counted) tally.counted.set(code, (tally.counted.get(code) ?? 0) + count);
+    throw error;
+  }
 }

@@ -1,5 +1,6 @@
 import ipaddr from "ipaddr.js";
 import type { Deps } from "../deps.ts";
+import { isWithin } from "../domain/networks.ts";
 import type { Refusal } from "../domain/refusal.ts";
 
 type LimitDeps = Pick<Deps, "config" | "limiter">;
@@ -57,11 +58,7 @@ function bucketsOf({ rateLimits }: LimitDeps["config"], { organizationId, robotI
 /** What counts as one address; `undefined` for one that is exempt. An IPv6 host has a /64 to itself. */
 function networkOf({ config }: LimitDeps, address: string | undefined): string | undefined {
   if (address === undefined) return "unknown";
+  if (isWithin(address, config.rateLimits?.exempt ?? [])) return undefined;
   const parsed = ipaddr.parse(address);
-  const exempt = config.rateLimits?.exempt.some((cidr) => {
-    const [range, bits] = ipaddr.parseCIDR(cidr);
-    return range.kind() === parsed.kind() && parsed.match(range, bits);
-  });
-  if (exempt) return undefined;
   return parsed instanceof ipaddr.IPv6 ? parsed.parts.slice(0, 4).join(":") : address;
 }

@@ -1,3 +1,4 @@
+import { putRecent } from "../domain/recent.ts";
 import { limits } from "../limits.ts";
 import type { Clock, Limiter } from "../platform.ts";
 
@@ -15,9 +16,7 @@ export function createLimiter({ now }: Clock): Limiter {
       const wait = waitFor(bucket, perMinute);
       if (wait > 0) return wait;
       const next = fullAgainAt(bucket) + WINDOW_SECONDS / perMinute;
-      fullAt.delete(bucket);
-      fullAt.set(bucket, next);
-      forgetOldest();
+      putRecent(fullAt, bucket, next, limits.rates.buckets);
       return 0;
     },
     async peek(bucket, perMinute) {
@@ -40,11 +39,5 @@ export function createLimiter({ now }: Clock): Limiter {
   function waitFor(bucket: string, perMinute: number): number {
     const next = fullAgainAt(bucket) + WINDOW_SECONDS / perMinute;
     return Math.max(0, Math.ceil(next - seconds() - WINDOW_SECONDS));
-  }
-
-  function forgetOldest(): void {
-    if (fullAt.size <= limits.rates.buckets) return;
-    const oldest = fullAt.keys().next();
-    if (!oldest.done) fullAt.delete(oldest.value);
   }
 }

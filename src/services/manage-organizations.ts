@@ -1,4 +1,5 @@
 import type { Deps } from "../deps.ts";
+import { audiencesProblem } from "../domain/binding.ts";
 import { isName, nameRule } from "../domain/names.ts";
 import { isUniqueViolation } from "../store/db.ts";
 import {
@@ -74,10 +75,8 @@ export async function changeOrganization(
 ): Promise<Organization> {
   return deps.db.transaction(async (tx) => {
     const organization = { ...(await getOrganization({ db: tx }, actor, name)), ...change };
-    if (organization.audiences?.length === 0 && !organization.clients?.length) {
-      const message = "may be empty only where clients names at least one client: a token must be meant for someone";
-      refuseProblems([{ path: ["audiences"], message }]);
-    }
+    const problem = audiencesProblem(organization);
+    if (problem) refuseProblems([{ path: ["audiences"], message: problem }]);
     await updateOrganization(tx, organization.id, change);
     await record(deps, tx, actor, "org_change", name, { changed: Object.keys(change) });
     return organization;
