@@ -119,7 +119,7 @@ function activeRow(rows: readonly SigningKeyRow[]): SigningKeyRow {
 export async function maintainKeys(tx: Db, { sealer, clock, random }: MaintainDeps): Promise<void> {
   const rows = await listSigningKeys(tx);
   const now = epochSeconds(clock);
-  for (const row of rows) await openKey(row, sealer);
+  for (const row of rows) if (row.sealedPrivateKey !== null) await openKey(row, sealer);
 
   if (ofPurpose(rows, "robot_token", null).length === 0) await addKey("robot_token", null);
   for (const registry of await listRegistries(tx)) {
@@ -151,9 +151,12 @@ export async function maintainKeys(tx: Db, { sealer, clock, random }: MaintainDe
     const row: SigningKeyRow = {
       ...sealed,
       status: "active",
+      profile: purpose === "registry_token" ? "x5c" : null,
       certificate: certificate?.pem ?? null,
       notAfter: certificate ? new Date(certificate.notAfter * 1000) : null,
       createdAt: new Date(clock.now()),
+      activatedAt: new Date(clock.now()),
+      retiredAt: null,
     };
     await insertSigningKey(tx, row);
     return row;

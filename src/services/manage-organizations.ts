@@ -32,6 +32,8 @@ export async function createOrganization(
     email,
     audiences: null,
     clients: null,
+    robotTokens: "on_request",
+    repositoryPrefixes: [],
     createdAt: new Date(deps.clock.now()),
     deletedAt: null,
   };

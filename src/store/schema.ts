@@ -3,6 +3,7 @@ import {
   bigint,
   boolean,
   check,
+  date,
   index,
   integer,
   jsonb,
@@ -27,6 +28,12 @@ export const organizations = pgTable("organizations", {
   email: text(),
   audiences: jsonb().$type<readonly string[]>(),
   clients: jsonb().$type<readonly string[]>(),
+  /** When its robots have static tokens. */
+  robotTokens: text({ enum: ["on_create", "on_request", "never"] })
+    .notNull()
+    .default("on_request"),
+  /** Further names that are its own: `legacy` with all below it, or only what is below `legacy/`. */
+  repositoryPrefixes: jsonb().$type<readonly string[]>().notNull().default([]),
   createdAt: time().notNull(),
   /** A deleted organization keeps its name: images under it outlive it. */
   deletedAt: time(),
@@ -48,6 +55,23 @@ export const robots = pgTable(
     lastAccessed: time(),
   },
   (table) => [unique("robots_name").on(table.organizationId, table.name)],
+);
+
+/** Passwords of robots that no identity provider vouches for. */
+export const staticTokens = pgTable(
+  "static_tokens",
+  {
+    id: id(),
+    robotId: uuid()
+      .notNull()
+      .references(() => robots.id, { onDelete: "cascade" }),
+    /** SHA-256, base64url. */
+    tokenHash: text().notNull().unique(),
+    createdAt: time().notNull(),
+    createdBy: text().notNull(),
+    expiresAt: time(),
+  },
+  (table) => [index("static_tokens_robot").on(table.robotId)],
 );
 
 export const issuers = pgTable(
@@ -146,9 +170,67 @@ export const registries = pgTable(
     id: id(),
     service: text().notNull().unique(),
     isDefault: boolean().notNull().default(false),
+    /** Where clients reach it, a host with or without a port; `null`: at its `service`. */
+    host: text(),
+    /** How its next signing key will be made known to it. */
+    keyProfile: text({ enum: ["x5c", "kid"] })
+      .notNull()
+      .default("x5c"),
+    /** Days that a signing key is active; `null`: as its profile has it. */
+    rotationDays: integer(),
+    /** Seconds; `null`: as the service has it. */
+    tokenTtl: integer(),
+    /** What its tokens say, where it trusts another issuer than `PUBLIC_URL`. */
+    issuer: text(),
+    /** The token server that still answers for people. */
+    fallbackRealm: text(),
+    refreshTokens: boolean().notNull().default(false),
     createdAt: time().notNull(),
   },
   (table) => [uniqueIndex("registries_default").on(table.isDefault).where(sql`${table.isDefault}`)],
+);
+
+/** What anybody may pull, without a credential. */
+export const anonymousPulls = pgTable(
+  "anonymous_pulls",
+  {
+    organizationId: uuid()
+      .notNull()
+      .references(() => organizations.id, { onDelete: "cascade" }),
+    registryId: uuid()
+      .notNull()
+      .references(() => registries.id, { onDelete: "cascade" }),
+    position: integer().notNull(),
+    /** As of grants. */
+    pattern: text().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.organizationId, table.registryId, table.pattern] }),
+    index("anonymous_pulls_pattern").on(table.registryId, table.pattern),
+  ],
+);
+
+/**
+ * How often registry tokens were issued for what, by day: written in batches. Names as they were called at the
+ * time, and nothing referenced, so that no pull waits for whoever changes its robot.
+ */
+export const repositoryUses = pgTable(
+  "repository_uses",
+  {
+    /** `org+robot`; empty for nobody. */
+    robot: text().notNull(),
+    service: text().notNull(),
+    repository: text().notNull(),
+    action: text().notNull(),
+    /** UTC. */
+    day: date({ mode: "string" }).notNull(),
+    count: bigint({ mode: "number" }).notNull(),
+    lastUsed: time().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.robot, table.day, table.service, table.repository, table.action] }),
+    index("repository_uses_day").on(table.day),
+  ],
 );
 
 export const grants = pgTable(
@@ -179,19 +261,28 @@ export const signingKeys = pgTable(
     id: id(),
     purpose: text({ enum: ["robot_token", "registry_authority", "registry_token"] }).notNull(),
     registryId: uuid().references(() => registries.id, { onDelete: "cascade" }),
-    status: text({ enum: ["active", "retired"] }).notNull(),
+    /** `next` is published and does not sign yet, `retired` is still trusted for a while, `revoked` never again. */
+    status: text({ enum: ["next", "active", "retired", "revoked"] }).notNull(),
+    /** How a registry that it signs for knows it; of keys of registry tokens alone. */
+    profile: text({ enum: ["x5c", "kid"] }),
     kid: text().notNull(),
     publicJwk: jsonb().$type<JWK>().notNull(),
-    sealedPrivateKey: text().notNull(),
-    /** PEM; of registries' keys alone. */
+    /** `null` once it will not sign again. */
+    sealedPrivateKey: text(),
+    /** PEM, with those above it, if any; of registries' keys alone. */
     certificate: text(),
     notAfter: time(),
     createdAt: time().notNull(),
+    activatedAt: time(),
+    retiredAt: time(),
   },
   (table) => [
     uniqueIndex("signing_keys_active")
       .on(table.purpose, sql`coalesce(${table.registryId}::text, '')`)
       .where(sql`${table.status} = 'active'`),
+    uniqueIndex("signing_keys_next")
+      .on(table.purpose, sql`coalesce(${table.registryId}::text, '')`)
+      .where(sql`${table.status} = 'next'`),
     check("signing_keys_owner", sql`(${table.purpose} = 'robot_token') = (${table.registryId} is null)`),
   ],
 );

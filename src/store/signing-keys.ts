@@ -9,7 +9,7 @@ export async function listSigningKeys(db: Db): Promise<SigningKeyRow[]> {
   return db.select().from(signingKeys).orderBy(signingKeys.createdAt);
 }
 
-export async function insertSigningKey(db: Db, row: SigningKeyRow): Promise<void> {
+export async function insertSigningKey(db: Db, row: typeof signingKeys.$inferInsert): Promise<void> {
   await db.insert(signingKeys).values(row);
 }
 

@@ -1,5 +1,5 @@
 import { base64url, calculateJwkThumbprint, exportJWK, type JWK } from "jose";
-import type { Sealer } from "./sealing.ts";
+import { SealError, type Sealer } from "./sealing.ts";
 
 /** What a key is for; sealed in with it, so that one kind of key cannot be passed off as another. */
 export type KeyPurpose = "robot_token" | "registry_authority" | "registry_token";
@@ -14,7 +14,8 @@ export interface SealedKey {
   readonly registryId: string | null;
   readonly kid: string;
   readonly publicJwk: JWK;
-  readonly sealedPrivateKey: string;
+  /** `null` once it was destroyed. */
+  readonly sealedPrivateKey: string | null;
 }
 
 /** The key in memory: the private half signs and cannot be taken out again. */
@@ -44,6 +45,7 @@ export async function generateKey(
 
 /** @throws {SealError} */
 export async function openKey(key: SealedKey, sealer: Sealer): Promise<SigningKey> {
+  if (key.sealedPrivateKey === null) throw new SealError("the private half of a key that was retired is gone");
   const pkcs8 = await sealer.open(key.sealedPrivateKey, sealingContext(key));
   const privateKey = await crypto.subtle.importKey("pkcs8", pkcs8, ALGORITHM, false, ["sign"]);
   pkcs8.fill(0);
