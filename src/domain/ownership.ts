@@ -1,0 +1,17 @@
+/** What says which repository names are an organization's own. */
+export interface RepositoryOwner {
+  readonly name: string;
+  /** Each `legacy`, for that name and all below it, or `legacy/` or `legacy/*`, for what is below it alone. */
+  readonly repositoryPrefixes: readonly string[];
+}
+
+/** Whether all that `pattern` covers, a repository's name or a prefix of some ending in `/*`, is the organization's. */
+export function ownsPattern({ name, repositoryPrefixes }: RepositoryOwner, pattern: string): boolean {
+  const below = [name, ...repositoryPrefixes].map((prefix) => `${bareName(prefix)}/`);
+  return repositoryPrefixes.includes(pattern) || below.some((start) => pattern.startsWith(start));
+}
+
+/** The name that a prefix starts with, without what says how far it reaches. */
+export function bareName(prefix: string): string {
+  return prefix.replace(/\/\*?$/, "");
+}
