@@ -26,29 +26,52 @@ export interface TestRegistryOptions {
   readonly certificates: string;
 }
 
-export async function startRegistry({
-  port,
-  service,
-  issuer,
-  certificates,
-}: TestRegistryOptions): Promise<TestRegistry> {
+export function startRegistry({ port, service, issuer, certificates }: TestRegistryOptions): Promise<TestRegistry> {
+  const token = { realm: `${issuer}/v2/auth`, service, issuer, rootcertbundle: `${TRUST_DIRECTORY}/certs.pem` };
+  return startConfiguredRegistry({
+    port,
+    // YAML reads JSON.
+    auth: `auth: ${JSON.stringify({ token })}`,
+    trust: { "certs.pem": certificates },
+  });
+}
+
+/** Where configuration that Berth gives looks for what Berth exports. */
+const TRUST_DIRECTORY = "/etc/berth";
+
+export interface ConfiguredRegistryOptions {
+  readonly port: number;
+  /** The `auth` section of its configuration, as YAML. */
+  readonly auth?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** What is in `/etc/berth`, by file name. */
+  readonly trust: Readonly<Record<string, string>>;
+  /** Where its images are; without it, in a directory that goes with it. */
+  readonly data?: string;
+}
+
+/** A registry with configuration as it stands, but for the directory `/etc/berth`, which is one of its own. */
+export async function startConfiguredRegistry(options: ConfiguredRegistryOptions): Promise<TestRegistry> {
+  const { port, auth = "", environment = {}, trust } = options;
   const directory = await mkdtemp(join(tmpdir(), "berth-registry-"));
   const host = `127.0.0.1:${port}`;
   const configFile = join(directory, "config.yml");
-  const bundle = join(directory, "berth.pem");
-  const data = join(directory, "data");
+  const data = options.data ?? join(directory, "data");
   const removeData = () => rm(directory, { recursive: true, force: true });
-  // YAML reads JSON.
-  const config = {
-    version: 0.1,
-    log: { level: "info" },
-    storage: { filesystem: { rootdirectory: data } },
-    http: { addr: host },
-    auth: { token: { realm: `${issuer}/v2/auth`, service, issuer, rootcertbundle: bundle } },
-  };
+  const config = [
+    "version: 0.1",
+    "log: {level: info}",
+    `storage: {filesystem: {rootdirectory: ${JSON.stringify(data)}}}`,
+    `http: {addr: ${JSON.stringify(host)}}`,
+    auth.replaceAll(TRUST_DIRECTORY, directory),
+  ];
+  const variables = Object.entries(environment).map(
+    ([name, value]) => `${name}=${value.replaceAll(TRUST_DIRECTORY, directory)}`,
+  );
   try {
-    await Promise.all([writeFile(configFile, JSON.stringify(config)), writeFile(bundle, certificates)]);
-    const daemon = await startDaemon("docker-registry", ["serve", configFile], port);
+    const files = Object.entries({ ...trust, "config.yml": config.join("\n") });
+    await Promise.all(files.map(([name, text]) => writeFile(join(directory, name), text)));
+    const daemon = await startDaemon("env", [...variables, "docker-registry", "serve", configFile], port);
     return {
       host,
       log: daemon.output,
