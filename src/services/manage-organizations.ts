@@ -1,15 +1,15 @@
 import type { Deps } from "../deps.ts";
-import { audiencesProblem } from "../domain/binding.ts";
+import type { JsonObject } from "../domain/json.ts";
 import { isName, nameRule } from "../domain/names.ts";
 import { isUniqueViolation } from "../store/db.ts";
 import {
   findOrganization,
   insertOrganization,
+  keepOrganization,
   listOrganizations,
+  lockOrganization,
   markOrganizationDeleted,
   type Organization,
-  type OrganizationChange,
-  updateOrganization,
 } from "../store/organizations.ts";
 import { deleteRobotsOf } from "../store/robots.ts";
 import { recordAudit } from "./audit.ts";
@@ -40,7 +40,7 @@ export async function createOrganization(
   try {
     await deps.db.transaction(async (tx) => {
       await insertOrganization(tx, organization);
-      await record(deps, tx, actor, "org_create", name, {});
+      await recordOrganizationChange(deps, tx, actor, "org_create", name, {});
     });
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
@@ -53,9 +53,27 @@ export async function createOrganization(
 }
 
 /** @throws {ManagementError} when there is none of that name */
-export async function getOrganization({ db }: Pick<Deps, "db">, actor: Actor, name: string): Promise<Organization> {
+export function getOrganization({ db }: Pick<Deps, "db">, actor: Actor, name: string): Promise<Organization> {
+  return requireOrganization(actor, name, () => findOrganization(db, name));
+}
+
+/** The organization, and nobody else changes it until the transaction ends, or relies on what it is. */
+export function getOrganizationToChange(tx: Deps["db"], actor: Actor, name: string): Promise<Organization> {
+  return requireOrganization(actor, name, () => lockOrganization(tx, name));
+}
+
+/** The organization, and nobody changes it until the transaction ends. */
+export function getOrganizationToKeep(tx: Deps["db"], actor: Actor, name: string): Promise<Organization> {
+  return requireOrganization(actor, name, () => keepOrganization(tx, name));
+}
+
+async function requireOrganization(
+  actor: Actor,
+  name: string,
+  find: () => Promise<Organization | undefined>,
+): Promise<Organization> {
   requireSuperUser(actor);
-  const organization = await findOrganization(db, name);
+  const organization = await find();
   if (!organization) throw notFound(`organization ${name}`);
   return organization;
 }
@@ -69,39 +87,24 @@ export async function pageOrganizations(
   return pageOf(await listOrganizations(db, after, limit + 1), limit, ({ name }) => name);
 }
 
-export async function changeOrganization(
-  deps: ManageDeps,
-  actor: Actor,
-  name: string,
-  change: OrganizationChange,
-): Promise<Organization> {
-  return deps.db.transaction(async (tx) => {
-    const organization = { ...(await getOrganization({ db: tx }, actor, name)), ...change };
-    const problem = audiencesProblem(organization);
-    if (problem) refuseProblems([{ path: ["audiences"], message: problem }]);
-    await updateOrganization(tx, organization.id, change);
-    await record(deps, tx, actor, "org_change", name, { changed: Object.keys(change) });
-    return organization;
-  });
-}
-
 /** Deletes an organization with its robots; the name stays taken. */
 export async function deleteOrganization(deps: ManageDeps, actor: Actor, name: string): Promise<void> {
   await deps.db.transaction(async (tx) => {
-    const organization = await getOrganization({ db: tx }, actor, name);
+    const organization = await getOrganizationToChange(tx, actor, name);
     await deleteRobotsOf(tx, organization.id);
     await markOrganizationDeleted(tx, organization.id, new Date(deps.clock.now()));
-    await record(deps, tx, actor, "org_delete", name, {});
+    await recordOrganizationChange(deps, tx, actor, "org_delete", name, {});
   });
 }
 
-function record(
-  deps: ManageDeps,
+/** Records a change to an organization, in the transaction that makes it. */
+export function recordOrganizationChange(
+  deps: Pick<Deps, "clock" | "random">,
   tx: Deps["db"],
   { principal, requestId, clientAddress }: Actor,
   kind: string,
   organization: string,
-  metadata: Record<string, string[]>,
+  metadata: JsonObject,
 ): Promise<void> {
   return recordAudit(tx, deps, {
     requestId,

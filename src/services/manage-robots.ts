@@ -14,10 +14,11 @@ import {
   updateRobot,
 } from "../store/robots.ts";
 import { recordAudit } from "./audit.ts";
-import { getOrganization } from "./manage-organizations.ts";
+import { getOrganization, getOrganizationToKeep } from "./manage-organizations.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
 import { type Page, pageOf } from "./page.ts";
 import { type Actor, requireSuperUser } from "./principals.ts";
+import { type IssuedStaticToken, issueStaticToken } from "./static-tokens.ts";
 
 type ManageDeps = Pick<Deps, "db" | "clock" | "random">;
 
@@ -26,35 +27,45 @@ export interface NewRobot {
   readonly unstructuredMetadata: JsonObject;
 }
 
+export interface CreatedRobot {
+  readonly robot: Robot;
+  /** Where its organization wants one for each robot. */
+  readonly issued?: IssuedStaticToken;
+}
+
 export async function createRobot(
   deps: ManageDeps,
   actor: Actor,
   name: RobotName,
-  { description, unstructuredMetadata }: NewRobot,
-): Promise<Robot> {
-  const organization = await getOrganization(deps, actor, name.organization);
-  if (!isName(name.robot)) refuseProblems([{ path: ["robot"], message: `must be ${nameRule}` }]);
-  const robot: Robot = {
-    id: deps.random.uuid(),
-    organizationId: organization.id,
-    name: name.robot,
-    description,
-    unstructuredMetadata,
-    disabled: false,
-    createdAt: new Date(deps.clock.now()),
-    createdBy: actor.principal.name,
-    lastAccessed: null,
-  };
+  given: NewRobot,
+): Promise<CreatedRobot> {
   try {
-    await deps.db.transaction(async (tx) => {
+    return await deps.db.transaction(async (tx) => {
+      const organization = await getOrganizationToKeep(tx, actor, name.organization);
+      if (!isName(name.robot)) refuseProblems([{ path: ["robot"], message: `must be ${nameRule}` }]);
+      const robot: Robot = {
+        id: deps.random.uuid(),
+        organizationId: organization.id,
+        name: name.robot,
+        ...given,
+        disabled: false,
+        createdAt: new Date(deps.clock.now()),
+        createdBy: actor.principal.name,
+        lastAccessed: null,
+      };
       await insertRobot(tx, robot);
-      await recordChange(deps, tx, actor, "create_robot", name);
+      if (organization.robotTokens !== "on_create") {
+        await recordChange(deps, tx, actor, "create_robot", name);
+        return { robot };
+      }
+      const issued = await issueStaticToken(deps, tx, actor, robot.id, null);
+      await recordChange(deps, tx, actor, "create_robot", name, { token_id: issued.id });
+      return { robot, issued };
     });
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     throw new ManagementError("already_exists", `Existing robot with name: ${formatRobotName(name)}`);
   }
-  return robot;
 }
 
 /** @throws {ManagementError} when there is none of that name */

@@ -1,20 +1,61 @@
-import { and, asc, eq, gt, isNull } from "drizzle-orm";
+import { and, asc, eq, gt, isNull, or, sql } from "drizzle-orm";
 import type { Db } from "./db.ts";
 import { organizations } from "./schema.ts";
 
 export type Organization = typeof organizations.$inferSelect;
-export type OrganizationChange = Partial<Pick<Organization, "email" | "audiences" | "clients">>;
+export type OrganizationChange = Partial<
+  Pick<Organization, "email" | "audiences" | "clients" | "robotTokens" | "repositoryPrefixes">
+>;
 
 export async function insertOrganization(db: Db, organization: typeof organizations.$inferInsert): Promise<void> {
   await db.insert(organizations).values(organization);
 }
 
 export async function findOrganization(db: Db, name: string): Promise<Organization | undefined> {
-  const rows = await db
+  const rows = await selectByName(db, name);
+  return rows[0];
+}
+
+/** The same, and whoever else would change it, or keep it as it is, waits until this transaction ends. */
+export async function lockOrganization(tx: Db, name: string): Promise<Organization | undefined> {
+  const rows = await selectByName(tx, name).for("no key update");
+  return rows[0];
+}
+
+/** The same, and it stays as it is until this transaction ends. Robots are locked after it, never before. */
+export async function keepOrganization(tx: Db, name: string): Promise<Organization | undefined> {
+  const rows = await selectByName(tx, name).for("share");
+  return rows[0];
+}
+
+function selectByName(db: Db, name: string) {
+  return db
     .select()
     .from(organizations)
     .where(and(eq(organizations.name, name), isNull(organizations.deletedAt)));
-  return rows[0];
+}
+
+/** Those that a repository may belong to: by the first part of its name, or by one of their further prefixes. */
+export async function listPossibleOwners(db: Db, repository: string): Promise<Organization[]> {
+  const parts = repository.split("/");
+  const above = parts.slice(0, -1).map((_, index) => parts.slice(0, index + 1).join("/"));
+  const prefixes = [repository, ...above.flatMap((name) => [name, `${name}/`, `${name}/*`])];
+  const listed = sql.join(
+    prefixes.map((prefix) => sql`${prefix}`),
+    sql`, `,
+  );
+  return db
+    .select()
+    .from(organizations)
+    .where(
+      and(
+        isNull(organizations.deletedAt),
+        or(
+          eq(organizations.name, parts[0] ?? ""),
+          sql`${organizations.repositoryPrefixes} ?| array[${listed}]::text[]`,
+        ),
+      ),
+    );
 }
 
 /** By name, those after `after`. */

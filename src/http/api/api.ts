@@ -14,6 +14,7 @@ import { requireJson } from "./json-body.ts";
 import { logRoutes } from "./logs.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { presetRoutes } from "./presets.ts";
+import { robotTokenRoutes } from "./robot-tokens.ts";
 import { robotRoutes } from "./robots.ts";
 import { type ApiEnv, createApi } from "./route.ts";
 import { userRoutes } from "./user.ts";
@@ -28,6 +29,7 @@ export function managementApi(deps: Deps) {
     userRoutes,
     organizationRoutes,
     robotRoutes,
+    robotTokenRoutes,
     grantRoutes,
     federationRoutes,
     bindingRoutes,

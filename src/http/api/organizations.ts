@@ -1,17 +1,25 @@
 import type { Deps } from "../../deps.ts";
 import { limits } from "../../limits.ts";
 import {
-  changeOrganization,
   createOrganization,
   deleteOrganization,
   getOrganization,
   pageOrganizations,
 } from "../../services/manage-organizations.ts";
-import type { Organization } from "../../store/organizations.ts";
+import {
+  allWithSettings,
+  changeOrganization,
+  type OrganizationWithSettings,
+  withSettings,
+} from "../../services/organization-settings.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
 import { organizationParam, pageQuery } from "./schemas.ts";
 
 const names = (max: number) => z.array(z.string().max(limits.binding.text).min(1)).max(max).nullable();
+
+/** Each registry token that nobody logged in for looks through them. */
+const MOST_ANONYMOUS_PULLS = 500;
+const MOST_PREFIXES = 100;
 
 const settings = z.object({
   email: z.string().max(320).nullable(),
@@ -21,14 +29,35 @@ const settings = z.object({
   clients: names(limits.binding.clients).openapi({
     description: "Clients that a token may have been issued to where its binding names none; null: any",
   }),
+  robot_tokens: z.enum(["on_create", "on_request", "never"]).openapi({
+    description: "When a robot gets a static token; `never` ends those that there are",
+  }),
+  anonymous_pull: z
+    .array(
+      z.strictObject({
+        registry: z
+          .string()
+          .max(255)
+          .optional()
+          .openapi({ description: "Its `service`; absent: the default registry" }),
+        repository: z
+          .string()
+          .max(limits.repositoryName + 2)
+          .openapi({ example: "acme/public/*" }),
+      }),
+    )
+    .max(MOST_ANONYMOUS_PULLS)
+    .openapi({ description: "What anybody may pull: names of the organization's own, or prefixes ending in /*" }),
+  repository_prefixes: z
+    .array(z.string().max(limits.repositoryName + 2))
+    .max(MOST_PREFIXES)
+    .openapi({
+      description:
+        "Further names that are the organization's own: `legacy` with all below it, or only what is below `legacy/*`",
+    }),
 });
 
-/** Settings that are promised: to take one and do nothing would be worse than to refuse it. */
-const unsupported = z.undefined({ error: "is not supported by this version" }).optional();
-const changes = settings
-  .partial()
-  .extend({ robot_tokens: unsupported, anonymous_pull: unsupported, repository_prefixes: unsupported })
-  .openapi({ type: "object" });
+const changes = settings.partial().openapi({ type: "object" });
 
 const organization = settings.extend({ name: z.string(), created: z.iso.datetime() }).openapi("Organization");
 
@@ -80,23 +109,29 @@ export function organizationRoutes(deps: Deps) {
   const api = createApi();
   api.openapi(created, async (c) => {
     const { name, email } = c.req.valid("json");
-    return c.json(present(await createOrganization(deps, actorOf(c), { name, email: email ?? null })), 201);
+    const made = await createOrganization(deps, actorOf(c), { name, email: email ?? null });
+    return c.json(present({ organization: made, anonymousPulls: [] }), 201);
   });
   api.openapi(listed, async (c) => {
     const { limit, next_page: after } = c.req.valid("query");
     const { items, next } = await pageOrganizations(deps, actorOf(c), { after, limit });
-    return c.json({ organizations: items.map(present), ...(next !== undefined && { next_page: next }) }, 200);
+    const organizations = (await allWithSettings(deps.db, items)).map(present);
+    return c.json({ organizations, ...(next !== undefined && { next_page: next }) }, 200);
   });
   api.openapi(got, async (c) => {
-    return c.json(present(await getOrganization(deps, actorOf(c), c.req.valid("param").org)), 200);
+    const found = await getOrganization(deps, actorOf(c), c.req.valid("param").org);
+    return c.json(present(await withSettings(deps.db, found)), 200);
   });
   for (const method of ["patch", "put"] as const) {
     api.openapi(changed(method), async (c) => {
-      const { email, audiences, clients } = c.req.valid("json");
+      const { email, audiences, clients, ...sent } = c.req.valid("json");
       const change = {
         ...(email !== undefined && { email }),
         ...(audiences !== undefined && { audiences }),
         ...(clients !== undefined && { clients }),
+        ...(sent.robot_tokens && { robotTokens: sent.robot_tokens }),
+        ...(sent.anonymous_pull && { anonymousPull: sent.anonymous_pull }),
+        ...(sent.repository_prefixes && { repositoryPrefixes: sent.repository_prefixes }),
       };
       return c.json(present(await changeOrganization(deps, actorOf(c), c.req.valid("param").org, change)), 200);
     });
@@ -108,12 +143,15 @@ export function organizationRoutes(deps: Deps) {
   return api;
 }
 
-function present({ name, email, audiences, clients, createdAt }: Organization): z.infer<typeof organization> {
+function present({ organization: one, anonymousPulls }: OrganizationWithSettings): z.infer<typeof organization> {
   return {
-    name,
-    email,
-    audiences: audiences && [...audiences],
-    clients: clients && [...clients],
-    created: createdAt.toISOString(),
+    name: one.name,
+    email: one.email,
+    audiences: one.audiences && [...one.audiences],
+    clients: one.clients && [...one.clients],
+    robot_tokens: one.robotTokens,
+    anonymous_pull: anonymousPulls.map(({ registry, pattern }) => ({ registry, repository: pattern })),
+    repository_prefixes: [...one.repositoryPrefixes],
+    created: one.createdAt.toISOString(),
   };
 }

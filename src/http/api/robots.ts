@@ -3,11 +3,12 @@ import type { JsonObject } from "../../domain/json.ts";
 import { formatRobotName } from "../../domain/names.ts";
 import { limits } from "../../limits.ts";
 import { changeRobot, createRobot, deleteRobot, getRobot, pageRobots } from "../../services/manage-robots.ts";
+import type { IssuedStaticToken } from "../../services/static-tokens.ts";
 import type { Robot } from "../../store/robots.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
 import { metadata, organizationParam, pageQuery, robotParam } from "./schemas.ts";
 
-const robot = z
+export const robot = z
   .object({
     name: z.string().openapi({ example: "acme+ci" }),
     created: z.iso.datetime(),
@@ -15,7 +16,8 @@ const robot = z
     last_accessed: z.iso.datetime().nullable(),
     description: z.string(),
     unstructured_metadata: z.record(z.string(), z.unknown()).openapi({ type: "object", additionalProperties: true }),
-    token: z.null().openapi({ description: "A stored token, which a robot only has when one was asked for" }),
+    token: z.string().nullable().openapi({ description: "A static token, in the one reply that makes it" }),
+    token_expires_at: z.iso.datetime().nullable().optional().openapi({ description: "Beside a token; null: never" }),
     disabled: z.boolean(),
   })
   .openapi("Robot");
@@ -83,13 +85,13 @@ export function robotRoutes(deps: Deps) {
     const { org } = c.req.valid("param");
     const { limit, next_page: after } = c.req.valid("query");
     const { items, next } = await pageRobots(deps, actorOf(c), org, { after, limit });
-    const robots = items.map((item) => present(org, item));
+    const robots = items.map((item) => presentRobot(org, item));
     return c.json({ robots, ...(next !== undefined && { next_page: next }) }, 200);
   });
   api.openapi(created, async (c) => {
     const { org, robot: name } = c.req.valid("param");
     const sent = c.req.valid("json");
-    const made = await createRobot(
+    const { robot: made, issued } = await createRobot(
       deps,
       actorOf(c),
       { organization: org, robot: name },
@@ -98,11 +100,13 @@ export function robotRoutes(deps: Deps) {
         unstructuredMetadata: (sent.unstructured_metadata ?? {}) as JsonObject,
       },
     );
-    return c.json(present(org, made), 201);
+    if (!issued) return c.json(presentRobot(org, made), 201);
+    c.header("Cache-Control", "no-store");
+    return c.json({ ...presentRobot(org, made), ...presentToken(issued) }, 201);
   });
   api.openapi(got, async (c) => {
     const { org, robot: name } = c.req.valid("param");
-    return c.json(present(org, await getRobot(deps, actorOf(c), { organization: org, robot: name })), 200);
+    return c.json(presentRobot(org, await getRobot(deps, actorOf(c), { organization: org, robot: name })), 200);
   });
   api.openapi(changed, async (c) => {
     const { org, robot: name } = c.req.valid("param");
@@ -112,7 +116,10 @@ export function robotRoutes(deps: Deps) {
       ...(kept !== undefined && { unstructuredMetadata: kept as JsonObject }),
       ...(disabled !== undefined && { disabled }),
     };
-    return c.json(present(org, await changeRobot(deps, actorOf(c), { organization: org, robot: name }, change)), 200);
+    return c.json(
+      presentRobot(org, await changeRobot(deps, actorOf(c), { organization: org, robot: name }, change)),
+      200,
+    );
   });
   api.openapi(deleted, async (c) => {
     const { org, robot: name } = c.req.valid("param");
@@ -122,7 +129,7 @@ export function robotRoutes(deps: Deps) {
   return api;
 }
 
-function present(organization: string, row: Robot): z.infer<typeof robot> {
+export function presentRobot(organization: string, row: Robot): z.infer<typeof robot> {
   return {
     name: formatRobotName({ organization, robot: row.name }),
     created: row.createdAt.toISOString(),
@@ -133,4 +140,9 @@ function present(organization: string, row: Robot): z.infer<typeof robot> {
     token: null,
     disabled: row.disabled,
   };
+}
+
+/** Of the one reply that shows it. */
+export function presentToken({ token, expiresAt }: IssuedStaticToken) {
+  return { token: token.reveal(), token_expires_at: expiresAt?.toISOString() ?? null };
 }

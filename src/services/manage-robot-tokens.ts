@@ -1,0 +1,97 @@
+import type { Deps } from "../deps.ts";
+import type { RobotName } from "../domain/names.ts";
+import { findDefaultRegistry, findRegistry } from "../store/registries.ts";
+import type { Robot } from "../store/robots.ts";
+import { deleteStaticTokens, expireStaticTokens, listStaticTokens } from "../store/static-tokens.ts";
+import { getOrganizationToKeep } from "./manage-organizations.ts";
+import { getRobotToChange, recordChange } from "./manage-robots.ts";
+import { ManagementError, refuseProblems } from "./management-error.ts";
+import type { Actor } from "./principals.ts";
+import { type IssuedStaticToken, issueStaticToken } from "./static-tokens.ts";
+
+/** Each change of a fleet's token may overlap with the one before; so many at once are no overlap any more. */
+const MOST_AT_ONCE = 10;
+
+export interface RegenerateRequest {
+  /** Absent: never. */
+  readonly expiresAt?: Date | undefined;
+  /** How long the tokens that there are stay good; 0: they end now. */
+  readonly keepOldSeconds: number;
+  /** The `service` of the registry that the token is to be used at; absent: the default registry. */
+  readonly registry?: string | undefined;
+}
+
+export interface RegeneratedToken {
+  readonly robot: Robot;
+  readonly issued: IssuedStaticToken;
+  /** Where clients reach the registry: a host with or without a port. */
+  readonly host: string;
+}
+
+/** Gives a robot a new static token, and ends those that it has, now or when the overlap is over. */
+export async function regenerateRobotToken(
+  deps: Pick<Deps, "db" | "clock" | "random">,
+  actor: Actor,
+  name: RobotName,
+  { expiresAt, keepOldSeconds, registry }: RegenerateRequest,
+): Promise<RegeneratedToken> {
+  const now = deps.clock.now();
+  if (expiresAt && expiresAt.getTime() <= now) {
+    refuseProblems([{ path: ["expires_at"], message: "must lie in the future" }]);
+  }
+  return deps.db.transaction(async (tx) => {
+    const organization = await getOrganizationToKeep(tx, actor, name.organization);
+    const robot = await getRobotToChange(tx, actor, name);
+    if (organization.robotTokens === "never") {
+      throw new ManagementError(
+        "conflict",
+        `The organization ${organization.name} has robot_tokens "never": bind the robot to an issuer of OIDC tokens, or change that setting first.`,
+      );
+    }
+    const host = await hostOf(tx, registry);
+    if (keepOldSeconds > 0) await keepOld(tx, robot, now, keepOldSeconds);
+    else await deleteStaticTokens(tx, robot.id);
+    const issued = await issueStaticToken(deps, tx, actor, robot.id, expiresAt ?? null);
+    await recordChange(deps, tx, actor, "regenerate_robot_token", name, {
+      token_id: issued.id,
+      expires_at: issued.expiresAt?.toISOString() ?? null,
+      keep_old_seconds: keepOldSeconds,
+    });
+    return { robot, issued, host };
+  });
+}
+
+/** Ends all static tokens of a robot, if it has any. */
+export async function deleteRobotTokens(
+  deps: Pick<Deps, "db" | "clock" | "random">,
+  actor: Actor,
+  name: RobotName,
+): Promise<void> {
+  await deps.db.transaction(async (tx) => {
+    const robot = await getRobotToChange(tx, actor, name);
+    const ended = await deleteStaticTokens(tx, robot.id);
+    await recordChange(deps, tx, actor, "delete_robot_token", name, { ended });
+  });
+}
+
+async function hostOf(tx: Deps["db"], service: string | undefined): Promise<string> {
+  const registry = await (service === undefined ? findDefaultRegistry(tx) : findRegistry(tx, service));
+  if (!registry) {
+    throw new ManagementError("invalid", "registry is no registry of this service", [
+      { path: ["registry"], message: "is no registry of this service" },
+    ]);
+  }
+  return registry.host ?? registry.service;
+}
+
+async function keepOld(tx: Deps["db"], robot: Robot, now: number, seconds: number): Promise<void> {
+  await expireStaticTokens(tx, robot.id, new Date(now + seconds * 1000));
+  const tokens = await listStaticTokens(tx, robot.id);
+  const good = tokens.filter(({ expiresAt }) => expiresAt !== null && expiresAt.getTime() > now);
+  if (good.length >= MOST_AT_ONCE) {
+    throw new ManagementError(
+      "conflict",
+      `The robot has ${good.length} good tokens, and more would go unseen: leave keep_old_seconds out, which ends them, or wait until some have ended.`,
+    );
+  }
+}
