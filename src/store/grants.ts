@@ -1,6 +1,6 @@
-import { and, asc, eq } from "drizzle-orm";
+import { and, asc, eq, isNull, sql } from "drizzle-orm";
 import type { Db } from "./db.ts";
-import { grants, registries } from "./schema.ts";
+import { grants, organizations, registries, robots } from "./schema.ts";
 
 export type GrantRow = typeof grants.$inferInsert;
 
@@ -30,4 +30,48 @@ export async function listGrants(db: Db, robotId: string) {
 export async function replaceGrants(tx: Db, robotId: string, rows: readonly GrantRow[]): Promise<void> {
   await tx.delete(grants).where(eq(grants.robotId, robotId));
   if (rows.length > 0) await tx.insert(grants).values([...rows]);
+}
+
+/** Who holds a grant on exactly that repository, by name. */
+export async function listGrantsToRepository(db: Db, registryId: string, repository: string) {
+  return db
+    .select({ robot: robots.name, organization: organizations, actions: grants.actions })
+    .from(grants)
+    .innerJoin(robots, eq(grants.robotId, robots.id))
+    .innerJoin(organizations, eq(robots.organizationId, organizations.id))
+    .where(and(isRepositoryGrant(registryId, repository), isNull(organizations.deletedAt)))
+    .orderBy(asc(organizations.name), asc(robots.name));
+}
+
+/** Puts a grant in the place of the one on the same repository, or behind the others. */
+export async function putRepositoryGrant(
+  tx: Db,
+  { robotId, ...grant }: Pick<GrantRow, "id" | "robotId" | "registryId" | "pattern" | "actions">,
+): Promise<void> {
+  const position = sql`(select coalesce(max(position), -1) + 1 from ${grants} where robot_id = ${robotId})`;
+  await tx
+    .insert(grants)
+    .values({ ...grant, robotId, position, type: "repository" })
+    .onConflictDoUpdate({
+      target: [grants.robotId, grants.registryId, grants.type, grants.pattern],
+      set: { actions: grant.actions },
+    });
+}
+
+/** @returns whether there was one */
+export async function deleteRepositoryGrant(
+  tx: Db,
+  robotId: string,
+  registryId: string,
+  repository: string,
+): Promise<boolean> {
+  const deleted = await tx
+    .delete(grants)
+    .where(and(eq(grants.robotId, robotId), isRepositoryGrant(registryId, repository)))
+    .returning({ id: grants.id });
+  return deleted.length > 0;
+}
+
+function isRepositoryGrant(registryId: string, repository: string) {
+  return and(eq(grants.registryId, registryId), eq(grants.type, "repository"), eq(grants.pattern, repository));
 }

@@ -14,6 +14,7 @@ import { requireJson } from "./json-body.ts";
 import { logRoutes } from "./logs.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { presetRoutes } from "./presets.ts";
+import { repositoryRoutes } from "./repositories.ts";
 import { robotTokenRoutes } from "./robot-tokens.ts";
 import { robotRoutes } from "./robots.ts";
 import { type ApiEnv, createApi } from "./route.ts";
@@ -31,6 +32,7 @@ export function managementApi(deps: Deps) {
     robotRoutes,
     robotTokenRoutes,
     grantRoutes,
+    repositoryRoutes,
     federationRoutes,
     bindingRoutes,
     explainRoutes,

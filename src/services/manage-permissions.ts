@@ -1,0 +1,182 @@
+import type { Deps } from "../deps.ts";
+import { formatRobotName, isRepositoryName, parseRobotName, type RobotName } from "../domain/names.ts";
+import { ownsPattern, type RepositoryOwner } from "../domain/ownership.ts";
+import { type Role, roleActions, roleOf } from "../domain/role.ts";
+import { authorize, type Grant } from "../domain/scope.ts";
+import { printable } from "../domain/text.ts";
+import { limits } from "../limits.ts";
+import { listAnonymousPullsOf } from "../store/anonymous-pulls.ts";
+import { UnpreparedError } from "../store/db.ts";
+import {
+  deleteRepositoryGrant,
+  listGrants,
+  listGrantsOn,
+  listGrantsToRepository,
+  putRepositoryGrant,
+} from "../store/grants.ts";
+import { listPossibleOwners } from "../store/organizations.ts";
+import { findDefaultRegistry, type Registry } from "../store/registries.ts";
+import { getOrganization } from "./manage-organizations.ts";
+import { getRobotOfOrganization, getRobotToChange, recordChange } from "./manage-robots.ts";
+import { ManagementError, notFound } from "./management-error.ts";
+import { type Actor, requireSuperUser } from "./principals.ts";
+
+type ManageDeps = Pick<Deps, "db" | "clock" | "random">;
+
+/** A grant on one repository of the default registry, as Quay tells it. */
+export interface RepositoryPermission {
+  readonly robot: RobotName;
+  readonly role: Role;
+}
+
+/** A repository that a robot has a permission on. */
+export interface PermittedRepository {
+  readonly repository: string;
+  readonly isPublic: boolean;
+  readonly role: Role;
+}
+
+export async function getPermission(
+  { db }: Pick<Deps, "db">,
+  actor: Actor,
+  repository: string,
+  user: string,
+): Promise<RepositoryPermission> {
+  const name = readUser(user);
+  const { robot, organization } = await getRobotOfOrganization({ db }, actor, name);
+  requireOwn(organization, repository);
+  const grants = await listGrantsOn(db, robot.id, (await defaultRegistry(db)).id);
+  const grant = grants.find(({ type, pattern }) => type === "repository" && pattern === repository);
+  const role = grant && roleOf(grant.actions);
+  if (!role) throw noPermission(name, repository);
+  return { robot: name, role };
+}
+
+/** Everybody who holds a grant on exactly that repository that is a role, and whose organization's it is. */
+export async function listPermissions(
+  { db }: Pick<Deps, "db">,
+  actor: Actor,
+  repository: string,
+): Promise<RepositoryPermission[]> {
+  requireSuperUser(actor);
+  const owners = isRepositoryName(repository) ? await listPossibleOwners(db, repository) : [];
+  if (!owners.some((owner) => ownsPattern(owner, repository))) {
+    throw notFound(`repository ${printable(repository)} of any organization`);
+  }
+  const held = await listGrantsToRepository(db, (await defaultRegistry(db)).id, repository);
+  return held.flatMap(({ robot, organization, actions }) => {
+    const role = ownsPattern(organization, repository) ? roleOf(actions) : undefined;
+    return role ? [{ robot: { organization: organization.name, robot }, role }] : [];
+  });
+}
+
+/** Puts a role in the place of the robot's grant on exactly that repository; its other grants stay. */
+export async function putPermission(
+  deps: ManageDeps,
+  actor: Actor,
+  repository: string,
+  user: string,
+  role: Role,
+): Promise<RepositoryPermission> {
+  const name = readUser(user);
+  await deps.db.transaction(async (tx) => {
+    const { robotId, registry } = await openPermission(tx, actor, name, repository);
+    const id = deps.random.uuid();
+    await putRepositoryGrant(tx, {
+      id,
+      robotId,
+      registryId: registry.id,
+      pattern: repository,
+      actions: [...roleActions[role]],
+    });
+    if ((await listGrants(tx, robotId)).length > limits.grantsPerRobot) {
+      throw new ManagementError(
+        "conflict",
+        `The robot has ${limits.grantsPerRobot} grants already: a prefix ending in /* can stand for many of them.`,
+      );
+    }
+    await recordChange(deps, tx, actor, "change_repo_permission", name, { repository, role });
+  });
+  return { robot: name, role };
+}
+
+/** Takes away the robot's grant on exactly that repository; its other grants stay. */
+export async function deletePermission(
+  deps: ManageDeps,
+  actor: Actor,
+  repository: string,
+  user: string,
+): Promise<void> {
+  const name = readUser(user);
+  await deps.db.transaction(async (tx) => {
+    const { robotId, registry } = await openPermission(tx, actor, name, repository);
+    if (!(await deleteRepositoryGrant(tx, robotId, registry.id, repository))) throw noPermission(name, repository);
+    await recordChange(deps, tx, actor, "delete_repo_permission", name, { repository });
+  });
+}
+
+/** The repositories that a robot has a role on, by name; grants by prefix are no repository's. */
+export async function listRobotPermissions(
+  { db }: Pick<Deps, "db">,
+  actor: Actor,
+  name: RobotName,
+): Promise<PermittedRepository[]> {
+  const { robot, organization } = await getRobotOfOrganization({ db }, actor, name);
+  const registry = await defaultRegistry(db);
+  const [grants, pulls] = await Promise.all([
+    listGrantsOn(db, robot.id, registry.id),
+    listAnonymousPullsOf(db, [organization.id]),
+  ]);
+  const anonymous = pulls
+    .filter(({ registry: service }) => service === registry.service)
+    .map(({ pattern }): Grant => ({ type: "repository", pattern, actions: ["pull"] }));
+  return grants
+    .flatMap(({ type, pattern: repository, actions }) => {
+      const role = type === "repository" && isOwn(organization, repository) ? roleOf(actions) : undefined;
+      return role ? [{ repository, isPublic: isPublic(repository, anonymous), role }] : [];
+    })
+    .toSorted((one, other) => (one.repository < other.repository ? -1 : 1));
+}
+
+/** What a change needs, in the transaction that locks the robot. */
+async function openPermission(
+  tx: Deps["db"],
+  actor: Actor,
+  name: RobotName,
+  repository: string,
+): Promise<{ robotId: string; registry: Registry }> {
+  const robot = await getRobotToChange(tx, actor, name);
+  requireOwn(await getOrganization({ db: tx }, actor, name.organization), repository);
+  return { robotId: robot.id, registry: await defaultRegistry(tx) };
+}
+
+/** Robots alone have permissions here. */
+function readUser(user: string): RobotName {
+  const name = parseRobotName(user);
+  if (!name) throw notFound(`robot ${printable(user)}: name one in full, organization+robot`);
+  return name;
+}
+
+function requireOwn(organization: RepositoryOwner, repository: string): void {
+  if (!isOwn(organization, repository)) {
+    throw notFound(`repository ${printable(repository)} of the organization ${organization.name}`);
+  }
+}
+
+function isOwn(organization: RepositoryOwner, repository: string): boolean {
+  return isRepositoryName(repository) && ownsPattern(organization, repository);
+}
+
+function isPublic(name: string, anonymous: readonly Grant[]): boolean {
+  return authorize([{ type: "repository", name, actions: ["pull"] }], anonymous).length > 0;
+}
+
+function noPermission(name: RobotName, repository: string): ManagementError {
+  return notFound(`permission of ${formatRobotName(name)} on ${repository}`);
+}
+
+async function defaultRegistry(db: Deps["db"]): Promise<Registry> {
+  const registry = await findDefaultRegistry(db);
+  if (!registry) throw new UnpreparedError("there is no default registry");
+  return registry;
+}
