@@ -21,6 +21,9 @@ describe("organizations", () => {
       email: "ops@acme.example",
       audiences: null,
       clients: null,
+      robot_tokens: "on_request",
+      anonymous_pull: [],
+      repository_prefixes: [],
       created: instant,
     });
 

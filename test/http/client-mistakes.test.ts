@@ -54,12 +54,6 @@ describe("a client's mistake", () => {
     expect((await berth.api("POST", federation, [stored])).body).toEqual([stored]);
   });
 
-  it("is told when it sets what is not supported yet", async () => {
-    for (const change of [{ robot_tokens: "never" }, { anonymous_pull: [] }, { repository_prefixes: [] }]) {
-      expect((await berth.api("PATCH", "/organization/acme", change)).status).toBe(400);
-    }
-  });
-
   it("is told what a condition and a grant look like", async () => {
     const claims = { ref: { matches: "main" } };
     const binding = await berth.api("POST", federation, [{ issuer: issuer.url, subject, claims }]);
