@@ -12,8 +12,12 @@ export interface Daemon {
 const START_MILLISECONDS = 15_000;
 const STOP_MILLISECONDS = 5_000;
 
-/** Starts a server that stays in the foreground, and waits until it listens on a port of loopback. */
-export async function startDaemon(command: string, args: readonly string[], port: number): Promise<Daemon> {
+/**
+ * Starts a server that stays in the foreground, and waits until it listens.
+ *
+ * @param address a port of loopback, or the path of a socket
+ */
+export async function startDaemon(command: string, args: readonly string[], address: number | string): Promise<Daemon> {
   const { PATH = "" } = process.env;
   const child = spawn(command, args, { env: { PATH }, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
@@ -36,7 +40,7 @@ export async function startDaemon(command: string, args: readonly string[], port
     await ended;
     clearTimeout(patience);
   };
-  const problem = await Promise.race([ended, untilListening(port)]);
+  const problem = await Promise.race([ended, untilListening(address)]);
   if (problem) {
     await stop();
     throw new Error(`${command} did not start: ${problem}\n${output}`);
@@ -44,18 +48,18 @@ export async function startDaemon(command: string, args: readonly string[], port
   return { output: () => output, stop };
 }
 
-async function untilListening(port: number): Promise<string | undefined> {
+async function untilListening(address: number | string): Promise<string | undefined> {
   const deadline = Date.now() + START_MILLISECONDS;
-  while (!(await accepts(port))) {
+  while (!(await accepts(address))) {
     if (Date.now() > deadline) return "it does not listen";
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return undefined;
 }
 
-function accepts(port: number): Promise<boolean> {
+function accepts(address: number | string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
+    const socket = typeof address === "string" ? connect(address) : connect(address, "127.0.0.1");
     socket.once("error", () => resolve(false));
     socket.once("connect", () => {
       socket.destroy();

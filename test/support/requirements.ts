@@ -22,6 +22,7 @@ const requirements = {
   skopeo: debian("skopeo"),
   buildah: debian("buildah"),
   docker: debian("docker", "docker.io"),
+  containerd: debian("containerd"),
   registry: debian("docker-registry"),
   nginx: debian("nginx", "nginx-light"),
   tinyproxy: debian("tinyproxy", "tinyproxy-bin"),
