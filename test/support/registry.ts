@@ -46,13 +46,15 @@ export interface ConfiguredRegistryOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** What is in `/etc/berth`, by file name. */
   readonly trust: Readonly<Record<string, string>>;
+  /** Another Distribution than Debian's. */
+  readonly program?: string;
   /** Where its images are; without it, in a directory that goes with it. */
   readonly data?: string;
 }
 
 /** A registry with configuration as it stands, but for the directory `/etc/berth`, which is one of its own. */
 export async function startConfiguredRegistry(options: ConfiguredRegistryOptions): Promise<TestRegistry> {
-  const { port, auth = "", environment = {}, trust } = options;
+  const { port, auth = "", environment = {}, trust, program = "docker-registry" } = options;
   const directory = await mkdtemp(join(tmpdir(), "berth-registry-"));
   const host = `127.0.0.1:${port}`;
   const configFile = join(directory, "config.yml");
@@ -61,7 +63,7 @@ export async function startConfiguredRegistry(options: ConfiguredRegistryOptions
   const config = [
     "version: 0.1",
     "log: {level: info}",
-    `storage: {filesystem: {rootdirectory: ${JSON.stringify(data)}}}`,
+    `storage: {filesystem: {rootdirectory: ${JSON.stringify(data)}}, delete: {enabled: true}}`,
     `http: {addr: ${JSON.stringify(host)}}`,
     auth.replaceAll(TRUST_DIRECTORY, directory),
   ];
@@ -71,7 +73,7 @@ export async function startConfiguredRegistry(options: ConfiguredRegistryOptions
   try {
     const files = Object.entries({ ...trust, "config.yml": config.join("\n") });
     await Promise.all(files.map(([name, text]) => writeFile(join(directory, name), text)));
-    const daemon = await startDaemon("env", [...variables, "docker-registry", "serve", configFile], port);
+    const daemon = await startDaemon("env", [...variables, program, "serve", configFile], port);
     return {
       host,
       log: daemon.output,
