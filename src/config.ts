@@ -1,4 +1,5 @@
 import ipaddr from "ipaddr.js";
+import { isService, serviceRule } from "./domain/registry-settings.ts";
 import { Secret } from "./domain/secret.ts";
 import { isPlainText } from "./domain/text.ts";
 import { createReader, type Environment, type Reader } from "./environment.ts";
@@ -10,6 +11,8 @@ export interface Config {
   readonly port: number;
   /** An origin, without a final slash. */
   readonly publicUrl: string;
+  /** Whether http off loopback is allowed. */
+  readonly allowHttp: boolean;
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
   readonly databaseUrl?: Secret;
   readonly dataDir: string;
@@ -49,12 +52,13 @@ export interface ProxyConfig {
 export const issuerPolicies = ["open", "registered"] as const;
 export type IssuerPolicy = (typeof issuerPolicies)[number];
 
-/** Exchanges a minute. */
+/** Exchanges and failed logins a minute. */
 export interface RateLimits {
   readonly exchangesPerAddress: number;
   readonly refusalsPerAddress: number;
   readonly exchangesPerRobot: number;
   readonly exchangesPerIssuer: number;
+  readonly loginFailuresPerAddress: number;
   /** CIDRs that the limits of addresses do not hold for. */
   readonly exempt: readonly string[];
 }
@@ -85,8 +89,10 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
   const host = readHost(reader);
   const port = reader.integer("PORT", 8080, 1, 65535);
   const tls = readTls(reader, readFile);
+  const allowHttp = reader.boolean("BERTH_ALLOW_HTTP");
   const publicUrl = readPublicUrl(
     reader,
+    allowHttp,
     `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`,
   );
   const databaseUrl = reader.secret("DATABASE_URL", parseDatabaseUrl, "must start with postgres:// and be a URL");
@@ -107,6 +113,7 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     host,
     port,
     publicUrl,
+    allowHttp,
     ...(tls && { tls }),
     ...(databaseUrl && { databaseUrl }),
     dataDir: reader.text("DATA_DIR") ?? "./data",
@@ -153,6 +160,7 @@ function readRateLimits(reader: Reader): RateLimits | undefined {
     refusalsPerAddress: perMinute("BERTH_RATE_LIMIT_REFUSALS_PER_ADDRESS", rates.refusalsPerAddress),
     exchangesPerRobot: perMinute("BERTH_RATE_LIMIT_EXCHANGES_PER_ROBOT", rates.exchangesPerRobot),
     exchangesPerIssuer: perMinute("BERTH_RATE_LIMIT_EXCHANGES_PER_ISSUER", rates.exchangesPerIssuer),
+    loginFailuresPerAddress: perMinute("BERTH_RATE_LIMIT_LOGIN_FAILURES_PER_ADDRESS", rates.loginFailuresPerAddress),
     exempt: reader.list("BERTH_RATE_LIMIT_EXEMPT", ipaddr.isValidCIDR, "CIDRs such as 10.0.0.0/8") ?? [],
   };
   return reader.oneOf("BERTH_RATE_LIMITS", ["on", "off"], "on") === "on" ? figures : undefined;
@@ -187,9 +195,8 @@ function readTls({ text, problem }: Reader, readFile: (path: string) => string):
   return { certFile, keyFile };
 }
 
-function readPublicUrl({ text, boolean, problem }: Reader, fallback: string): string {
+function readPublicUrl({ text, problem }: Reader, allowHttp: boolean, fallback: string): string {
   const value = text("PUBLIC_URL") ?? fallback;
-  const allowHttp = boolean("BERTH_ALLOW_HTTP");
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (!url || !/^https?:$/.test(url.protocol) || `${url.origin}/` !== url.href) {
     problem(`PUBLIC_URL must be an http or https URL without a path, and is ${JSON.stringify(value)}`);
@@ -205,9 +212,7 @@ function readPublicUrl({ text, boolean, problem }: Reader, fallback: string): st
 
 function readService({ text, problem }: Reader, publicUrl: string): string {
   const service = text("BERTH_REGISTRY_SERVICE") ?? new URL(publicUrl).host;
-  if (!/^[\x21-\x7e]{1,255}$/.test(service) || /["\\]/.test(service)) {
-    problem("BERTH_REGISTRY_SERVICE must have 1 to 255 ASCII characters, and no space, quote or backslash");
-  }
+  if (!isService(service)) problem(`BERTH_REGISTRY_SERVICE must have ${serviceRule}`);
   return service;
 }
 

@@ -43,6 +43,7 @@ describe("the configuration", () => {
       publicUrl: "http://127.0.0.1:8080",
       dataDir: "./data",
       audiences: ["http://127.0.0.1:8080"],
+      allowHttp: false,
       allowInsecureIssuers: false,
       issuerPolicy: "open",
       rateLimits: {
@@ -50,6 +51,7 @@ describe("the configuration", () => {
         refusalsPerAddress: 120,
         exchangesPerRobot: 600,
         exchangesPerIssuer: 6000,
+        loginFailuresPerAddress: 120,
         exempt: [],
       },
       unprovedPerMinute: 120,

@@ -14,6 +14,7 @@ import { requireJson } from "./json-body.ts";
 import { logRoutes } from "./logs.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { presetRoutes } from "./presets.ts";
+import { registryApiRoutes } from "./registries.ts";
 import { repositoryRoutes } from "./repositories.ts";
 import { robotTokenRoutes } from "./robot-tokens.ts";
 import { robotRoutes } from "./robots.ts";
@@ -37,6 +38,7 @@ export function managementApi(deps: Deps) {
     bindingRoutes,
     explainRoutes,
     issuerRoutes,
+    registryApiRoutes,
     logRoutes,
     presetRoutes,
   ]) {

@@ -1,0 +1,57 @@
+import { limits } from "../limits.ts";
+import type { Problem } from "./binding.ts";
+import { isPlainText } from "./text.ts";
+
+/** How a registry's tokens are made, and who else answers for it. */
+export interface RegistrySettings {
+  /** A host with or without a port, where clients reach it; `null`: its `service`. */
+  readonly host: string | null;
+  readonly keyProfile: "x5c" | "kid";
+  /** Days that a signing key is active; `null`: as the profile has it. */
+  readonly rotationDays: number | null;
+  /** Seconds; `null`: as the service has it. */
+  readonly tokenTtl: number | null;
+  /** `null`: `PUBLIC_URL`. */
+  readonly issuer: string | null;
+  /** URL of the token server that still answers for people. */
+  readonly fallbackRealm: string | null;
+  readonly refreshTokens: boolean;
+}
+
+export const serviceRule = "1 to 255 ASCII characters, and no space, quote or backslash";
+
+/** Whether `text` can be a registry's `service`: it stands in headers and configuration files. */
+export function isService(text: string): boolean {
+  return /^[\x21-\x7e]{1,255}$/.test(text) && !/["\\]/.test(text);
+}
+
+const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
+
+/** @param publicUrl of this service, which a fallback realm must not lead back to */
+export function registryProblems(
+  { host, issuer, fallbackRealm }: RegistrySettings,
+  { publicUrl, allowHttp }: { readonly publicUrl: string; readonly allowHttp: boolean },
+): Problem[] {
+  const problems: Problem[] = [];
+  if (host !== null && !HOST.test(host)) {
+    problems.push({ path: ["host"], message: "must be a host with or without a port, such as registry.example.com" });
+  }
+  if (issuer !== null && (!isPlainText(issuer) || issuer.length > limits.issuer)) {
+    problems.push({ path: ["issuer"], message: `must be printable text of at most ${limits.issuer} characters` });
+  }
+  const realmProblem = fallbackRealm === null ? undefined : fallbackProblem(fallbackRealm, publicUrl, allowHttp);
+  if (realmProblem) problems.push({ path: ["fallback_realm"], message: realmProblem });
+  return problems;
+}
+
+function fallbackProblem(realm: string, publicUrl: string, allowHttp: boolean): string | undefined {
+  const url = URL.canParse(realm) ? new URL(realm) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol)) return "must be the https URL of a token endpoint";
+  if (url.username || url.password || url.hash) return "must hold no user, password or fragment";
+  if (url.origin === new URL(publicUrl).origin) return "must lead to another token server than this one";
+  const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
+  if (url.protocol === "http:" && !loopback && !allowHttp) {
+    return "must be https: people's passwords go there";
+  }
+  return undefined;
+}

@@ -1,0 +1,288 @@
+import type { Context } from "hono";
+import type { Deps } from "../../deps.ts";
+import type { RegistrySettings } from "../../domain/registry-settings.ts";
+import { limits } from "../../limits.ts";
+import { getRegistryConfig, registryRealm } from "../../services/get-registry-config.ts";
+import {
+  changeRegistry,
+  createRegistry,
+  deleteRegistry,
+  getRegistry,
+  type KnownRegistry,
+  pageRegistries,
+} from "../../services/manage-registries.ts";
+import { registryConfigFormats } from "../../services/registry-config/registry-config.ts";
+import { rotateRegistryKeys, rotateRobotTokenKey } from "../../services/rotate-keys.ts";
+import type { SigningKeyRow } from "../../store/signing-keys.ts";
+import { keyProfiles } from "../../tokens/signing-key.ts";
+import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { pageQuery } from "./schemas.ts";
+
+const { minSeconds, maxSeconds } = limits.registryToken;
+const { minRotationDays, maxRotationDays, rotationDays } = limits.keys;
+
+const settings = z.object({
+  host: z
+    .string()
+    .max(limits.name.max)
+    .nullable()
+    .openapi({ description: "Where clients reach it; null: at its service", example: "registry.example.com" }),
+  key_profile: z.enum(keyProfiles).openapi({
+    description:
+      "How it finds the key of a token. x5c: by the certificate in the token, for Distribution. kid: by name, for a JWKS and for zot; a change holds for the next key, which begins to sign with the next rotation",
+  }),
+  rotation_days: z
+    .int()
+    .min(minRotationDays)
+    .max(maxRotationDays)
+    .nullable()
+    .openapi({
+      description: `Days that a signing key is active; null: ${rotationDays.x5c} with x5c, ${rotationDays.kid} with kid`,
+    }),
+  token_ttl: z
+    .int()
+    .min(minSeconds)
+    .max(maxSeconds)
+    .nullable()
+    .openapi({ description: "Seconds; null: BERTH_REGISTRY_TOKEN_TTL" }),
+  issuer: z
+    .string()
+    .min(1)
+    .max(limits.issuer)
+    .nullable()
+    .openapi({ description: "`iss` of its tokens, where it trusts another token server's; null: PUBLIC_URL" }),
+  fallback_realm: z
+    .string()
+    .max(2048)
+    .nullable()
+    .openapi({ description: "Token endpoint that answers for users whose name has no +, as people's do" }),
+  refresh_tokens: z.boolean().openapi({ description: "Whether clients that ask for one are given a refresh token" }),
+});
+
+const sentSettings = settings.partial();
+
+const signingKey = z.object({
+  purpose: z.enum(["signing", "authority"]),
+  status: z.enum(["next", "active", "retired", "revoked"]),
+  profile: z.enum(keyProfiles).nullable(),
+  kid: z.string(),
+  created: z.iso.datetime(),
+  activated: z.iso.datetime().nullable(),
+  retired: z.iso.datetime().nullable(),
+  not_after: z.iso.datetime().nullable().openapi({ description: "Of its certificate" }),
+});
+
+const registry = settings
+  .extend({
+    service: z.string().openapi({ example: "registry.example.com" }),
+    default: z.boolean(),
+    realm: z.string(),
+    created: z.iso.datetime(),
+    keys: z.array(signingKey),
+    warnings: z.array(z.string()),
+  })
+  .openapi("Registry");
+
+const serviceParam = z.object({ service: z.string().openapi({ description: "URL-encoded" }) });
+const service = z.string().max(1024);
+
+const listed = createRoute({
+  method: "get",
+  path: "/registries",
+  summary: "List registries",
+  request: { query: pageQuery },
+  responses: {
+    200: json(z.object({ registries: z.array(registry), next_page: z.string().optional() }), "One page"),
+    ...refusals,
+  },
+});
+
+const created = createRoute({
+  method: "post",
+  path: "/registries",
+  summary: "Serve one more registry",
+  request: { body: body(sentSettings.extend({ service }).strict()) },
+  responses: { 201: json(registry, "The registry"), ...refusals },
+});
+
+const got = createRoute({
+  method: "get",
+  path: "/registries/{service}",
+  summary: "Get a registry",
+  request: { params: serviceParam },
+  responses: { 200: json(registry, "The registry"), ...refusals },
+});
+
+const changed = createRoute({
+  method: "patch",
+  path: "/registries/{service}",
+  summary: "Change the settings that are given",
+  request: { params: serviceParam, body: body(sentSettings.strict()) },
+  responses: { 200: json(registry, "The registry"), ...refusals },
+});
+
+const deleted = createRoute({
+  method: "delete",
+  path: "/registries/{service}",
+  summary: "Delete a registry and its keys",
+  request: { params: serviceParam, query: z.object({ cascade: z.enum(["true", "false"]).default("false") }) },
+  responses: { 204: { description: "Deleted, and with cascade the grants on it" }, ...refusals },
+});
+
+const compromised = z
+  .boolean()
+  .optional()
+  .openapi({ description: "Its keys end at once, with no overlap: what they signed is no good any more" });
+
+const pem = z.string().max(limits.issuerSettings.caPem);
+const rotated = createRoute({
+  method: "post",
+  path: "/registries/{service}/rotate",
+  summary: "Put the next key in the active one's place",
+  request: {
+    params: serviceParam,
+    body: body(
+      z.strictObject({
+        authority: z
+          .union([z.boolean(), z.strictObject({ certificates: pem, private_key: pem })], {
+            error: 'must be true, or {"certificates": PEM, "private_key": PEM}',
+          })
+          .optional()
+          .openapi({
+            description:
+              "true: the next authority too, with the x5c profile; one of your own becomes the next authority, and nothing is turned yet",
+          }),
+        compromised,
+        force: z
+          .boolean()
+          .optional()
+          .openapi({ description: "The registry was restarted since its next key was published" }),
+      }),
+      false,
+    ),
+  },
+  responses: { 200: json(registry, "The registry"), ...refusals },
+});
+
+const robotKeyRotated = createRoute({
+  method: "post",
+  path: "/keys/rotate",
+  summary: "Put the next key of robot tokens in the active one's place",
+  request: { body: body(z.strictObject({ compromised }), false) },
+  responses: { 200: json(z.object({ kid: z.string() }), "The key that signs now"), ...refusals },
+});
+
+const configured = createRoute({
+  method: "get",
+  path: "/registries/{service}/config/{format}",
+  summary: "Configuration that makes a registry trust its tokens",
+  request: { params: serviceParam.extend({ format: z.enum(registryConfigFormats) }) },
+  responses: {
+    200: {
+      description: "Ready to use",
+      content: {
+        "application/yaml": { schema: z.string() },
+        "text/plain": { schema: z.string() },
+        "application/json": { schema: z.unknown() },
+      },
+    },
+    ...refusals,
+  },
+});
+
+export function registryApiRoutes(deps: Deps) {
+  const api = createApi();
+  const answer = (known: KnownRegistry) => present(deps, known);
+  api.openapi(listed, async (c) => {
+    const { limit, next_page: after } = c.req.valid("query");
+    const { items, next } = await pageRegistries(deps, actorOf(c), { after, limit });
+    return c.json({ registries: items.map(answer), ...(next !== undefined && { next_page: next }) }, 200);
+  });
+  api.openapi(created, async (c) => {
+    const { service: name, ...sent } = c.req.valid("json");
+    return c.json(answer(await createRegistry(deps, actorOf(c), name, { ...UNSET, ...toSettings(sent) })), 201);
+  });
+  api.openapi(got, async (c) => c.json(answer(await getRegistry(deps, actorOf(c), c.req.valid("param").service)), 200));
+  api.openapi(changed, async (c) => {
+    const change = toSettings(c.req.valid("json"));
+    return c.json(answer(await changeRegistry(deps, actorOf(c), c.req.valid("param").service, change)), 200);
+  });
+  api.openapi(deleted, async (c) => {
+    await deleteRegistry(deps, actorOf(c), c.req.valid("param").service, c.req.valid("query").cascade === "true");
+    return c.body(null, 204);
+  });
+  api.openapi(rotated, async (c) => {
+    const { authority, compromised: leaked = false, force = false } = c.req.valid("json") ?? {};
+    const brought =
+      typeof authority === "object"
+        ? { certificates: authority.certificates, privateKey: authority.private_key }
+        : authority;
+    const rotation = { compromised: leaked, force, ...(brought !== undefined && { authority: brought }) };
+    return c.json(answer(await rotateRegistryKeys(deps, actorOf(c), c.req.valid("param").service, rotation)), 200);
+  });
+  api.openapi(robotKeyRotated, async (c) => {
+    const { compromised: leaked = false } = c.req.valid("json") ?? {};
+    return c.json({ kid: await rotateRobotTokenKey(deps, actorOf(c), leaked) }, 200);
+  });
+  api.openapi(configured, async (c) => {
+    const { service: name, format } = c.req.valid("param");
+    const { contentType, body: text } = await getRegistryConfig(deps, actorOf(c), name, format);
+    return (c as Context).body(text, 200, { "Content-Type": contentType });
+  });
+  return api;
+}
+
+const UNSET: RegistrySettings = {
+  host: null,
+  keyProfile: "x5c",
+  rotationDays: null,
+  tokenTtl: null,
+  issuer: null,
+  fallbackRealm: null,
+  refreshTokens: false,
+};
+
+/** The settings that were sent, and no others. */
+function toSettings(sent: z.infer<typeof sentSettings>): Partial<RegistrySettings> {
+  const all = {
+    host: sent.host,
+    keyProfile: sent.key_profile,
+    rotationDays: sent.rotation_days,
+    tokenTtl: sent.token_ttl,
+    issuer: sent.issuer,
+    fallbackRealm: sent.fallback_realm,
+    refreshTokens: sent.refresh_tokens,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+function present({ config }: Deps, { registry: row, keys, warnings }: KnownRegistry): z.infer<typeof registry> {
+  return {
+    service: row.service,
+    default: row.isDefault,
+    host: row.host,
+    realm: registryRealm(config),
+    issuer: row.issuer,
+    key_profile: row.keyProfile,
+    rotation_days: row.rotationDays,
+    token_ttl: row.tokenTtl,
+    fallback_realm: row.fallbackRealm,
+    refresh_tokens: row.refreshTokens,
+    created: row.createdAt.toISOString(),
+    keys: keys.map(presentKey),
+    warnings: [...warnings],
+  };
+}
+
+function presentKey(row: SigningKeyRow): z.infer<typeof signingKey> {
+  return {
+    purpose: row.purpose === "registry_authority" ? "authority" : "signing",
+    status: row.status,
+    profile: row.profile,
+    kid: row.kid,
+    created: row.createdAt.toISOString(),
+    activated: row.activatedAt?.toISOString() ?? null,
+    retired: row.retiredAt?.toISOString() ?? null,
+    not_after: row.notAfter?.toISOString() ?? null,
+  };
+}

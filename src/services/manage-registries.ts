@@ -1,0 +1,158 @@
+import type { Deps } from "../deps.ts";
+import { isService, type RegistrySettings, registryProblems, serviceRule } from "../domain/registry-settings.ts";
+import { alone } from "../store/alone.ts";
+import { type Db, isUniqueViolation } from "../store/db.ts";
+import {
+  countGrantsOn,
+  deleteRegistry as deleteRegistryRow,
+  findRegistry,
+  insertRegistry,
+  pageOfRegistries,
+  type Registry,
+  updateRegistry,
+} from "../store/registries.ts";
+import { listSigningKeys, type SigningKeyRow } from "../store/signing-keys.ts";
+import { recordAudit } from "./audit.ts";
+import { openKeyLife } from "./key-life.ts";
+import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
+import { type Page, pageOf } from "./page.ts";
+import { type Actor, requireSuperUser } from "./principals.ts";
+
+type ManageDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "sealer" | "keys">;
+
+/** A registry with its keys, and with what its operator should know of. */
+export interface KnownRegistry {
+  readonly registry: Registry;
+  readonly keys: readonly SigningKeyRow[];
+  readonly warnings: readonly string[];
+}
+
+export async function createRegistry(
+  deps: ManageDeps,
+  actor: Actor,
+  service: string,
+  settings: RegistrySettings,
+): Promise<KnownRegistry> {
+  requireSuperUser(actor);
+  const serviceProblem = isService(service) ? [] : [{ path: ["service"], message: `must have ${serviceRule}` }];
+  refuseProblems([...serviceProblem, ...registryProblems(settings, deps.config)]);
+  const registry: Registry = {
+    ...settings,
+    id: deps.random.uuid(),
+    service,
+    isDefault: false,
+    createdAt: new Date(deps.clock.now()),
+  };
+  try {
+    const known = await alone(deps.db, async (tx) => {
+      await insertRegistry(tx, registry);
+      await (await openKeyLife(tx, deps)).complete(registry);
+      await recordRegistryChange(deps, tx, actor, "create_registry", { service });
+      return know(tx, registry);
+    });
+    await deps.keys.reload();
+    return known;
+  } catch (error) {
+    if (!isUniqueViolation(error)) throw error;
+    throw new ManagementError("already_exists", `The registry ${service} exists already.`);
+  }
+}
+
+/** @throws {ManagementError} when there is none of that service */
+export async function getRegistry({ db }: Pick<Deps, "db">, actor: Actor, service: string): Promise<KnownRegistry> {
+  requireSuperUser(actor);
+  return know(db, await requireRegistry(db, service));
+}
+
+export async function pageRegistries(
+  { db }: Pick<Deps, "db">,
+  actor: Actor,
+  { after, limit }: { after: string; limit: number },
+): Promise<Page<KnownRegistry>> {
+  requireSuperUser(actor);
+  const { items, next } = pageOf(await pageOfRegistries(db, after, limit + 1), limit, ({ service }) => service);
+  const rows = await listSigningKeys(db);
+  const known = items.map((registry) => knowBy(rows, registry));
+  return { items: known, ...(next !== undefined && { next }) };
+}
+
+export async function changeRegistry(
+  deps: ManageDeps,
+  actor: Actor,
+  service: string,
+  change: Partial<RegistrySettings>,
+): Promise<KnownRegistry> {
+  requireSuperUser(actor);
+  const known = await alone(deps.db, async (tx) => {
+    const registry = { ...(await requireRegistry(tx, service)), ...change };
+    refuseProblems(registryProblems(registry, deps.config));
+    await updateRegistry(tx, registry.id, change);
+    await (await openKeyLife(tx, deps)).complete(registry);
+    await recordRegistryChange(deps, tx, actor, "change_registry", { service, changed: Object.keys(change) });
+    return know(tx, registry);
+  });
+  await deps.keys.reload();
+  return known;
+}
+
+/** @param cascade whether the grants on it go too */
+export async function deleteRegistry(deps: ManageDeps, actor: Actor, service: string, cascade: boolean): Promise<void> {
+  requireSuperUser(actor);
+  await alone(deps.db, async (tx) => {
+    const registry = await requireRegistry(tx, service);
+    if (registry.isDefault) throw new ManagementError("conflict", "The default registry cannot be deleted.");
+    const grants = await countGrantsOn(tx, registry.id);
+    if (grants > 0 && !cascade) {
+      throw new ManagementError(
+        "conflict",
+        `There are ${grants} grants and anonymous pulls on the registry ${service}: delete them first, or send ?cascade=true.`,
+      );
+    }
+    await deleteRegistryRow(tx, registry.id);
+    await recordRegistryChange(deps, tx, actor, "delete_registry", { service, grants });
+  });
+  await deps.keys.reload();
+}
+
+/** @throws {ManagementError} when there is none of that service */
+export async function requireRegistry(db: Db, service: string): Promise<Registry> {
+  const registry = isService(service) ? await findRegistry(db, service) : undefined;
+  if (!registry) throw notFound(`registry with the service ${service}`);
+  return registry;
+}
+
+export async function know(db: Db, registry: Registry): Promise<KnownRegistry> {
+  return knowBy(await listSigningKeys(db), registry);
+}
+
+function knowBy(rows: readonly SigningKeyRow[], registry: Registry): KnownRegistry {
+  const keys = rows.filter(({ registryId }) => registryId === registry.id);
+  return { registry, keys, warnings: warningsOf(registry, keys) };
+}
+
+function warningsOf({ keyProfile }: Registry, keys: readonly SigningKeyRow[]): string[] {
+  const active = keys.find(({ purpose, status }) => purpose === "registry_token" && status === "active");
+  return active && active.profile !== keyProfile
+    ? [
+        `The key that signs is found by ${active.profile} still. Give the registry the present certs.pem or jwks.json, restart it, then POST …/rotate with {"force": true}.`,
+      ]
+    : [];
+}
+
+/** Records a change to a registry or to keys, in the transaction that makes it. */
+export async function recordRegistryChange(
+  deps: Pick<Deps, "clock" | "random">,
+  tx: Db,
+  { principal, requestId, clientAddress }: Actor,
+  kind: string,
+  metadata: Parameters<typeof recordAudit>[2]["metadata"],
+): Promise<void> {
+  await recordAudit(tx, deps, {
+    requestId,
+    clientAddress,
+    kind,
+    actor: principal.name,
+    outcome: "success",
+    metadata,
+  });
+}
