@@ -9,6 +9,7 @@ import type { AppEnv } from "./http/context.ts";
 import { exchangeRoutes, tell } from "./http/exchange.ts";
 import { healthRoutes } from "./http/health.ts";
 import { registryRoutes, tellRegistry } from "./http/registry.ts";
+import { registryTrustRoutes } from "./http/registry-trust.ts";
 import { wellKnownRoutes } from "./http/well-known.ts";
 import { ManagementError } from "./services/management-error.ts";
 import { isUnavailable, isUnprepared } from "./store/db.ts";
@@ -22,6 +23,7 @@ export function createApp(deps: Deps): App {
   app.route("/", healthRoutes(deps));
   app.route("/.well-known", wellKnownRoutes(deps));
   app.route("/oauth2", exchangeRoutes(deps));
+  app.route("/", registryTrustRoutes(deps));
   app.route("/", registryRoutes(deps));
   app.route("/", managementApi(deps));
   app.notFound((c) => answerFailure(c, "not_found", `There is nothing at ${c.req.path}.`));

@@ -1,11 +1,15 @@
 import type { Context } from "hono";
 import type { Config } from "./config.ts";
 import type { BindingCompiler } from "./domain/compiled-binding.ts";
+import type { FailedKnocks } from "./domain/failed-knocks.ts";
 import type { RefusalTally } from "./domain/refusal-tally.ts";
+import type { Uses } from "./domain/uses.ts";
 import type { IssuerKeys } from "./oidc/issuers.ts";
+import type { IssuerFetch } from "./oidc/safe-fetch.ts";
 import type { Clock, Limiter, Log, Random } from "./platform.ts";
 import type { Db } from "./store/db.ts";
 import type { Keys } from "./tokens/key-ring.ts";
+import type { Sealer } from "./tokens/sealing.ts";
 
 /** All that the service needs from the outside world. */
 export interface Deps {
@@ -16,8 +20,12 @@ export interface Deps {
   readonly log: Log;
   readonly limiter: Limiter;
   readonly refusalTally: RefusalTally;
+  readonly failedKnocks: FailedKnocks;
+  readonly uses: Uses;
+  readonly fetch: IssuerFetch;
   readonly issuerKeys: IssuerKeys;
   readonly keys: Keys;
+  readonly sealer: Sealer;
   readonly compile: BindingCompiler;
   /** The address of whoever holds the other end of the connection, where the platform knows it. */
   readonly peerAddress: (context: Context) => string | undefined;

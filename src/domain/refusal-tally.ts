@@ -5,8 +5,8 @@ export interface RefusalTally {
   recorded: number;
   /** By the address that they came from. */
   recordedOf: Map<string, number>;
-  /** By reason code. */
-  counted: Map<string, number>;
+  /** By kind of record, then by reason code. */
+  counted: Map<string, Map<string, number>>;
 }
 
 export function createRefusalTally(): RefusalTally {

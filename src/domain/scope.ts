@@ -63,23 +63,31 @@ export function formatScope({ type, name, actions }: ResourceActions): string {
 }
 
 /**
- * What is asked for ∩ what is held ∩ what the credential was narrowed to. Actions come out spelled out
- * (`*` asked for gives what is held), in the order of `pull, push, delete`; resources with nothing left,
- * or of an unknown type, are not in it.
+ * What is asked for ∩ (what is held ∩ what the credential was narrowed to, or what is open to anybody).
+ * Actions come out spelled out (`*` asked for gives what is held), in the order of `pull, push, delete`;
+ * resources with nothing left, or of an unknown type, are not in it.
  */
 export function authorize(
   asked: readonly ResourceActions[],
   held: readonly Grant[],
   narrowed?: readonly Grant[],
+  open: readonly Grant[] = [],
 ): ResourceActions[] {
   return asked.flatMap((resource) => {
     const wanted = new Set(resource.actions);
-    const allowed = actionsOn(resource, held).filter(
-      (action) =>
-        (wanted.has("*") || wanted.has(action)) && (!narrowed || actionsOn(resource, narrowed).includes(action)),
+    const own = actionsOn(resource, held).filter(
+      (action) => !narrowed || actionsOn(resource, narrowed).includes(action),
     );
-    return allowed.length > 0 ? [{ type: resource.type, name: resource.name, actions: allowed }] : [];
+    const actions = new Set([...actionsOn(resource, open), ...own]);
+    const allowed = [...actions].filter((action) => wanted.has("*") || wanted.has(action));
+    return allowed.length > 0
+      ? [{ type: resource.type, name: resource.name, actions: inOrder(resource, allowed) }]
+      : [];
   });
+}
+
+function inOrder({ type }: ResourceActions, actions: readonly string[]): readonly string[] {
+  return type === "repository" ? repositoryActions.filter((action) => actions.includes(action)) : actions;
 }
 
 function actionsOn(resource: ResourceActions, grants: readonly Grant[]): readonly string[] {
@@ -97,6 +105,16 @@ function covers(grant: Grant, resource: ResourceActions): boolean {
 function patternCovers(pattern: string, name: string): boolean {
   if (pattern === "*") return true;
   return pattern.endsWith("/*") ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
+}
+
+/** All patterns, short of `*`, that cover the repositories among the resources. */
+export function patternsOver(resources: readonly ResourceActions[]): string[] {
+  const names = resources.filter(({ type, name }) => type === "repository" && isRepositoryName(name));
+  const patterns = names.flatMap(({ name }) => {
+    const parts = name.split("/");
+    return [name, ...parts.slice(1).map((_, index) => `${parts.slice(0, index + 1).join("/")}/*`)];
+  });
+  return [...new Set(patterns)];
 }
 
 /** Whether `text` is a repository name, a prefix of some ending in `/*`, or `*`. */

@@ -2,26 +2,23 @@ import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Deps } from "../deps.ts";
 import { formatScope } from "../domain/scope.ts";
-import { Secret } from "../domain/secret.ts";
+import { printable } from "../domain/text.ts";
 import { limits } from "../limits.ts";
-import { epochSeconds } from "../platform.ts";
-import { type AuthorizeRefusal, issueRegistryToken, type Login } from "../services/authorize.ts";
-import { UnpreparedError } from "../store/db.ts";
-import { findDefaultRegistry, findRegistry } from "../store/registries.ts";
-import { isRegistryToken } from "../tokens/registry-token.ts";
-import { readBasic } from "./basic.ts";
+import type { Login } from "../services/authenticate-robot.ts";
+import { type AuthorizeRefusal, chooseRegistry, issueRegistryToken } from "../services/authorize.ts";
+import { askFallback, type FallbackResult, isForFallback } from "../services/fallback-realm.ts";
+import type { Registry } from "../store/registries.ts";
 import { type AppEnv, originOf } from "./context.ts";
 import { answerMethods } from "./methods.ts";
+import { readBasicLogin, readFormLogin, type Unreadable } from "./registry-login.ts";
 
 const TOKEN_PATHS = ["/v2/auth", "/auth/token", "/auth"];
 
-/** The token server that registries send their clients to, and what registries need to trust it. */
+/** The token server that registries send their clients to. */
 export function registryRoutes(deps: Deps): Hono<AppEnv> {
   const routes = new Hono<AppEnv>();
   routes.on("GET", TOKEN_PATHS, (c) => issueByQuery(deps, c));
   routes.on("POST", TOKEN_PATHS, limitForm, (c) => issueByForm(deps, c));
-  routes.get("/v2", (c) => answerBase(deps, c));
-  routes.get("/registries/:service/certs.pem", (c) => certificates(deps, c));
   answerMethods(
     routes,
     { ...Object.fromEntries(TOKEN_PATHS.map((path) => [path, ["GET", "POST"]])), "/v2": ["GET"] },
@@ -35,10 +32,17 @@ const limitForm = bodyLimit({
   onError: (c) => tellRegistry(c, 413, "UNSUPPORTED", `The body has more than ${limits.http.exchangeBodyBytes} bytes.`),
 });
 
+/** What a client asks for, however it sends it. */
+interface TokenRequest {
+  readonly login: Login | Unreadable | undefined;
+  readonly parameters: URLSearchParams;
+  /** A form. */
+  readonly body?: string;
+}
+
 /** @see https://distribution.github.io/distribution/spec/auth/token/ */
 async function issueByQuery(deps: Deps, c: Context<AppEnv>): Promise<Response> {
-  const parameters = new URL(c.req.url).searchParams;
-  return issueToken(deps, c, readBasicLogin(c), parameters);
+  return answerTokenRequest(deps, c, { login: readBasicLogin(c), parameters: new URL(c.req.url).searchParams });
 }
 
 /** @see https://distribution.github.io/distribution/spec/auth/oauth/ */
@@ -50,91 +54,95 @@ async function issueByForm(deps: Deps, c: Context<AppEnv>): Promise<Response> {
   }
   const form = new URLSearchParams(body);
   const login = form.has("grant_type") ? readFormLogin(form) : readBasicLogin(c);
-  return issueToken(deps, c, login, form.size > 0 ? form : new URL(c.req.url).searchParams);
+  return answerTokenRequest(
+    deps,
+    c,
+    form.size > 0 ? { login, parameters: form, body } : { login, parameters: new URL(c.req.url).searchParams },
+  );
+}
+
+async function answerTokenRequest(deps: Deps, c: Context<AppEnv>, request: TokenRequest): Promise<Response> {
+  const { login, parameters } = request;
+  const service = parameters.get("service") ?? "";
+  const registry = await chooseRegistry(deps, service);
+  if (!registry) return refuse(deps, c, { code: "service_unknown", service: printable(service) });
+  if (login && "detail" in login) return refuse(deps, c, { code: "credential_unreadable", detail: login.detail });
+  if (login && registry.fallbackRealm && isForFallback(login)) {
+    return passOn(
+      deps,
+      c,
+      await askFallback(deps, registry.fallbackRealm, { ...originOf(c), login, sent: sentBy(c, request) }),
+    );
+  }
+  return issueToken(deps, c, registry, login, parameters);
 }
 
 async function issueToken(
   deps: Deps,
   c: Context<AppEnv>,
-  login: Login | Unreadable | undefined,
+  registry: Registry,
+  login: Login | undefined,
   parameters: URLSearchParams,
 ): Promise<Response> {
-  if (login && "detail" in login) return refuse(deps, c, { code: "credential_unreadable", detail: login.detail });
-  const service = parameters.get("service");
-  const result = await issueRegistryToken(deps, {
+  const result = await issueRegistryToken(deps, registry, {
     ...originOf(c),
+    method: c.req.method,
     ...(login && { login }),
-    ...(service !== null && { service }),
     scopes: parameters.getAll("scope"),
+    offline: parameters.get("offline_token") === "true" || parameters.get("access_type") === "offline",
   });
   if (!result.ok) return refuse(deps, c, result.refusal);
 
-  const { token, access, issuedAt, expiresIn } = result.issued;
-  c.header("Cache-Control", "no-store");
-  return c.json({
+  const { token, refreshToken, access, issuedAt, expiresIn } = result.issued;
+  const answer = JSON.stringify({
     token,
     access_token: token,
     expires_in: expiresIn,
     issued_at: new Date(issuedAt * 1000).toISOString(),
+    ...(refreshToken !== undefined && { refresh_token: refreshToken }),
     ...(c.req.method === "POST" && { scope: access.map(formatScope).join(" ") }),
+  });
+  if (answer.length > limits.answerBytes) {
+    return tellRegistry(c, 400, "UNSUPPORTED", "The token would be too long: ask for fewer scopes at once.");
+  }
+  c.header("Cache-Control", "no-store");
+  return c.body(answer, 200, { "Content-Type": "application/json" });
+}
+
+function sentBy(c: Context<AppEnv>, { body }: TokenRequest) {
+  const copied = ["accept", "authorization", "content-type", "user-agent"].flatMap((name) => {
+    const value = c.req.header(name);
+    return value === undefined ? [] : [[name, value]];
+  });
+  return {
+    method: c.req.method,
+    headers: Object.fromEntries(copied) as Record<string, string>,
+    search: new URL(c.req.url).search,
+    ...(body !== undefined && { body }),
+  };
+}
+
+/** An answer of the other token server goes to the client as it came. */
+function passOn({ config }: Deps, c: Context<AppEnv>, result: FallbackResult): Response {
+  if ("refusal" in result) return refuse({ config }, c, result.refusal);
+  const { status, headers, body } = result.answer;
+  const copied = ["content-type", "www-authenticate", "retry-after"].flatMap((name) => {
+    const value = headers.get(name);
+    return value === null ? [] : [[name, value]];
+  });
+  return new Response(body, {
+    status,
+    // A page of the other server's must not act as one of this origin's.
+    headers: { ...Object.fromEntries(copied), "Cache-Control": "no-store", "Content-Security-Policy": "sandbox" },
   });
 }
 
-interface Unreadable {
-  readonly detail: string;
-}
+export type TokenRefusal =
+  | { readonly code: "service_unknown"; readonly service: string }
+  | AuthorizeRefusal
+  | Extract<FallbackResult, { refusal: unknown }>["refusal"];
 
-/**
- * `undefined` for nobody: no header, or a name and a password that are both empty. A password without a
- * name is how containerd sends an identity token.
- */
-function readBasicLogin(c: Context<AppEnv>): Login | Unreadable | undefined {
-  const credential = readBasic(c.req.header("authorization"));
-  if (credential.kind === "missing") return undefined;
-  if (credential.kind === "unreadable") return { detail: `The credential cannot be read: ${credential.detail}.` };
-  const { username, password } = credential;
-  if (username === "" && password === "") return undefined;
-  return { ...(username !== "" && { username }), password: new Secret(password) };
-}
-
-/** A robot token is its own identity token: it says whose it is. */
-function readFormLogin(form: URLSearchParams): Login | Unreadable | undefined {
-  const [username, password, refreshToken] = ["username", "password", "refresh_token"].map(
-    (name) => form.get(name) ?? "",
-  );
-  switch (form.get("grant_type")) {
-    case "password":
-      if (!username && !password) return undefined;
-      return username ? { username, password: new Secret(password ?? "") } : { detail: "The username is missing." };
-    case "refresh_token":
-      return refreshToken ? { password: new Secret(refreshToken) } : { detail: "The refresh_token is missing." };
-    default:
-      return { detail: "The grant_type must be password or refresh_token." };
-  }
-}
-
-/** `podman login` asks here, of the token server itself as of any registry, whether a credential is good. */
-async function answerBase(deps: Deps, c: Context<AppEnv>): Promise<Response> {
-  c.header("Docker-Distribution-API-Version", "registry/2.0");
-  const registry = await findDefaultRegistry(deps.db);
-  if (!registry) throw new UnpreparedError("there is no default registry");
-  const compact = /^bearer +(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
-  const { verifying } = await deps.keys.registry(registry.id);
-  const parties = { issuer: deps.config.publicUrl, service: registry.service };
-  if (compact && (await isRegistryToken(compact, parties, verifying, epochSeconds(deps.clock)))) return c.json({});
-  c.header("WWW-Authenticate", `Bearer realm="${deps.config.publicUrl}/v2/auth",service="${registry.service}"`);
-  return tellRegistry(c, 401, "UNAUTHORIZED", "A token is needed: the WWW-Authenticate header says where to get it.");
-}
-
-/** PEM, for a registry's `rootcertbundle`. */
-async function certificates(deps: Deps, c: Context<AppEnv>): Promise<Response> {
-  const registry = await findRegistry(deps.db, c.req.param("service") ?? "");
-  if (!registry) return tellRegistry(c, 404, "NAME_UNKNOWN", "There is no registry with that service.");
-  const { authorities } = await deps.keys.registry(registry.id);
-  return c.body(authorities.join(""), 200, { "Content-Type": "application/x-pem-file" });
-}
-
-function refuse({ config }: Deps, c: Context<AppEnv>, refusal: AuthorizeRefusal): Response {
+function refuse({ config }: Pick<Deps, "config">, c: Context<AppEnv>, refusal: TokenRefusal): Response {
   switch (refusal.code) {
     case "service_unknown":
       return tellRegistry(
@@ -145,6 +153,17 @@ function refuse({ config }: Deps, c: Context<AppEnv>, refusal: AuthorizeRefusal)
       );
     case "scope_invalid":
       return tellRegistry(c, 400, "UNSUPPORTED", `The scope cannot be read: ${refusal.detail}.`);
+    case "rate_limited":
+      c.header("Retry-After", String(refusal.retryAfter));
+      return tellRegistry(
+        c,
+        429,
+        "TOOMANYREQUESTS",
+        `Too many logins failed at this address: check the password, and try again in ${refusal.retryAfter} seconds.`,
+      );
+    case "fallback_unreachable":
+      c.header("Retry-After", "5");
+      return tellRegistry(c, 503, "UNAVAILABLE", refusal.detail);
     case "credential_missing":
     case "credential_unreadable":
     case "credential_invalid":
@@ -163,7 +182,7 @@ function refuse({ config }: Deps, c: Context<AppEnv>, refusal: AuthorizeRefusal)
 /** Answers with an error that registry clients show (OCI distribution specification, "Error Codes"). */
 export function tellRegistry(
   c: Context<AppEnv>,
-  status: 400 | 401 | 404 | 405 | 413 | 500 | 503,
+  status: 400 | 401 | 404 | 405 | 413 | 429 | 500 | 503,
   code: string,
   message: string,
 ): Response {

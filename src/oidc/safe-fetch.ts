@@ -33,8 +33,17 @@ export interface FetchedDocument {
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
+export interface SentRequest {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+const GET_JSON: SentRequest = { method: "GET", headers: { accept: "application/json" } };
+
 /**
- * Fetches a document from an issuer: vetted address, no redirects, bounded in time (by `signal`) and size.
+ * Fetches a document, from an issuer as a rule: vetted address, no redirects, bounded in time (by `signal`)
+ * and size.
  *
  * @throws {IssuerFetchError}
  */
@@ -43,12 +52,13 @@ export async function safeFetch(
   url: string,
   policy: FetchPolicy,
   signal: AbortSignal,
+  request: SentRequest = GET_JSON,
 ): Promise<FetchedDocument> {
   vetUrl(url, policy);
   const shown = printable(url);
   try {
-    const headers = { accept: "application/json", "accept-encoding": "identity" };
-    const response = await fetch(url, { redirect: "manual", signal, headers }, policy);
+    const headers = { ...request.headers, "accept-encoding": "identity" };
+    const response = await fetch(url, { ...request, redirect: "manual", signal, headers }, policy);
     if (response.status >= 300 && response.status < 400) {
       response.body?.cancel().catch(() => {});
       throw new IssuerFetchError(`${shown} answers with a redirect, which is not followed`);

@@ -4,13 +4,16 @@ import { uuidv7 } from "uuidv7";
 import { createApp } from "../app.ts";
 import { type Config, ConfigError, readConfig } from "../config.ts";
 import { type BindingCompiler, createBindingCompiler } from "../domain/compiled-binding.ts";
+import type { FailedKnocks } from "../domain/failed-knocks.ts";
 import { createRefusalTally, type RefusalTally } from "../domain/refusal-tally.ts";
+import { createUses } from "../domain/uses.ts";
 import { createIssuerKeys, type IssuerMemory } from "../oidc/issuers.ts";
 import { type FetchPolicy, IssuerFetchError } from "../oidc/safe-fetch.ts";
 import type { Clock, Limiter, Log, Random } from "../platform.ts";
 import { maintain } from "../services/bootstrap.ts";
-import { createKeys, type KeyMemory } from "../services/keys.ts";
+import { createKeyMemory, createKeys, type KeyMemory } from "../services/key-ring.ts";
 import { createLimiter } from "../services/limiter.ts";
+import { writeUses } from "../services/write-uses.ts";
 import { type Db, drizzleOptions } from "../store/db.ts";
 import { createSealer, type Sealer } from "../tokens/sealing.ts";
 import { createLog, warnOfRisks } from "./log.ts";
@@ -39,6 +42,7 @@ interface Isolate {
   readonly compile: BindingCompiler;
   readonly limiter: Limiter;
   readonly refusalTally: RefusalTally;
+  readonly failedKnocks: FailedKnocks;
 }
 
 let isolate: Isolate | undefined;
@@ -63,6 +67,7 @@ export default {
     }
     const { config, log } = isolate;
     const { db, close } = openDatabase(bindings);
+    const uses = createUses();
     try {
       const app = createApp({
         config,
@@ -83,11 +88,16 @@ export default {
         compile: isolate.compile,
         limiter: isolate.limiter,
         refusalTally: isolate.refusalTally,
+        failedKnocks: isolate.failedKnocks,
+        uses,
+        fetch: fetchFromIssuer,
+        sealer: isolate.sealer,
         peerAddress: (c) => c.req.header("cf-connecting-ip"),
       });
       return await app.fetch(request);
     } finally {
-      execution.waitUntil(close());
+      const written = writeUses({ uses, db, clock }).catch((error) => log.error("counts of uses were lost", { error }));
+      execution.waitUntil(written.then(close));
     }
   },
 
@@ -115,11 +125,12 @@ async function openIsolate(bindings: Bindings): Promise<Isolate> {
     config,
     log,
     sealer: await createSealer(config.secretKeys ?? []),
-    keys: {},
+    keys: createKeyMemory(),
     issuers: new Map(),
     compile: createBindingCompiler(),
     limiter: createLimiter(clock),
     refusalTally: createRefusalTally(),
+    failedKnocks: new Map(),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Deps } from "../deps.ts";
-import { createRefusalTally } from "../domain/refusal-tally.ts";
+import { createRefusalTally, type RefusalTally } from "../domain/refusal-tally.ts";
 import { limits } from "../limits.ts";
 import { epochSeconds } from "../platform.ts";
 import { type AuditEvent, recordAudit } from "./audit.ts";
@@ -17,7 +17,7 @@ export async function recordUnproved(deps: TallyDeps, event: AuditEvent & { read
   const recordedOfAddress = tally.recordedOf.get(address) ?? 0;
   const share = Math.ceil(config.unprovedPerMinute * limits.audit.shareOfAddress);
   if (tally.recorded >= config.unprovedPerMinute || recordedOfAddress >= share) {
-    tally.counted.set(event.code, (tally.counted.get(event.code) ?? 0) + 1);
+    count(tally, event.kind, event.code, 1);
     return;
   }
   tally.recorded += 1;
@@ -32,29 +32,45 @@ export async function summarizeRefusals(deps: TallyDeps): Promise<void> {
   if (now < tally.from || now >= tally.from + limits.audit.summarySeconds) await writeSummary(deps);
 }
 
-/** Leaves one record of what was only counted, and begins to record again. */
+/** Leaves one record of what was only counted, for each kind, and begins to record again. */
 export async function writeSummary(deps: TallyDeps): Promise<void> {
-  const { refusalTally: tally, clock, random } = deps;
+  const { refusalTally: tally, clock } = deps;
   const { from, counted } = tally;
   Object.assign(tally, { ...createRefusalTally(), from: epochSeconds(clock) });
-  if (counted.size === 0) return;
-  const summary: AuditEvent = {
+  const untold = new Map(counted);
+  try {
+    for (const [kind, codes] of counted) {
+      await recordAudit(deps.db, deps, summaryOf(deps, kind, codes, from));
+      untold.delete(kind);
+    }
+  } finally {
+    // What could not be told now is told with the next minute's.
+    for (const [kind, codes] of untold) for (const [code, times] of codes) count(tally, kind, code, times);
+  }
+}
+
+function summaryOf(
+  { clock, random }: TallyDeps,
+  kind: string,
+  codes: ReadonlyMap<string, number>,
+  from: number,
+): AuditEvent {
+  return {
     requestId: random.uuid(),
     clientAddress: undefined,
-    kind: "federated_robot_token_refusals",
+    kind: `${kind.replace(/_exchange$/, "")}_refusals`,
     outcome: "refused",
     metadata: {
       from: new Date(from * 1000).toISOString(),
       to: new Date(clock.now()).toISOString(),
-      count: [...counted.values()].reduce((sum, one) => sum + one, 0),
-      codes: Object.fromEntries(counted),
+      count: [...codes.values()].reduce((sum, one) => sum + one, 0),
+      codes: Object.fromEntries(codes),
     },
   };
-  try {
-    await recordAudit(deps.db, deps, summary);
-  } catch (error) {
-    // What could not be told now is told with the next minute's.
-    for (const [code, count] of counted) tally.counted.set(code, (tally.counted.get(code) ?? 0) + count);
-    throw error;
-  }
+}
+
+function count({ counted }: RefusalTally, kind: string, code: string, times: number): void {
+  const codes = counted.get(kind) ?? new Map<string, number>();
+  codes.set(code, (codes.get(code) ?? 0) + times);
+  counted.set(kind, codes);
 }

@@ -1,19 +1,19 @@
-import { sql } from "drizzle-orm";
 import type { Secret } from "../domain/secret.ts";
 import { limits } from "../limits.ts";
+import { alone } from "../store/alone.ts";
 import type { Db } from "../store/db.ts";
 import { deleteUnboundIssuers } from "../store/issuers.ts";
 import { findPrincipal, hasApiToken, insertPrincipal, putApiToken } from "../store/principals.ts";
 import { findDefaultRegistry, insertRegistry } from "../store/registries.ts";
+import { deleteRepositoryUses } from "../store/repository-uses.ts";
 import { deleteRevokedTokens } from "../store/revoked-tokens.ts";
+import { deleteExpiredStaticTokens } from "../store/static-tokens.ts";
 import { deleteUsedTokens } from "../store/used-tokens.ts";
 import { sha256 } from "../tokens/signing-key.ts";
-import { type MaintainDeps, maintainKeys } from "./keys.ts";
+import { type MaintainDeps, openKeyLife } from "./key-life.ts";
 
 export const bootstrapPrincipal = "admin";
 const BOOTSTRAP_TOKEN = "bootstrap";
-/** Any number that nothing else in the database locks. */
-const LOCK = 0x6265727468;
 
 export interface BootstrapSettings {
   readonly registryService: string;
@@ -36,28 +36,22 @@ export async function bootstrap(db: Db, settings: BootstrapSettings, deps: Maint
   await alone(db, async (tx) => {
     await ensureSuperuser(tx, settings.adminToken, deps);
     await ensureDefaultRegistry(tx, settings.registryService, deps);
-    await maintainKeys(tx, deps);
+    await (await openKeyLife(tx, deps)).maintain();
   });
 }
 
 /**
- * The work of every hour: certificates are renewed well before they end, and what has ended or is trusted
+ * The work of every hour: keys are turned when they are due, and what has ended or is trusted
  * by nobody any more is forgotten.
  */
 export async function maintain(db: Db, deps: MaintainDeps): Promise<void> {
   const now = deps.clock.now();
-  await alone(db, (tx) => maintainKeys(tx, deps));
+  await alone(db, async (tx) => (await openKeyLife(tx, deps)).maintain());
   await deleteUsedTokens(db, new Date(now));
   await deleteRevokedTokens(db, new Date(now));
-  await deleteUnboundIssuers(db, new Date(now - limits.keyring.maintenanceSeconds * 1000));
-}
-
-/** Runs `work` in a transaction, one instance at a time. */
-async function alone(db: Db, work: (tx: Db) => Promise<void>): Promise<void> {
-  await db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${sql.raw(String(LOCK))})`);
-    await work(tx);
-  });
+  await deleteExpiredStaticTokens(db, new Date(now));
+  await deleteRepositoryUses(db, new Date(now - limits.uses.keepDays * 24 * 3600 * 1000).toISOString().slice(0, 10));
+  await deleteUnboundIssuers(db, new Date(now - limits.keys.maintenanceSeconds * 1000));
 }
 
 async function ensureSuperuser(tx: Db, adminToken: Secret | undefined, { clock, random }: MaintainDeps): Promise<void> {

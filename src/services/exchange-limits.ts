@@ -56,7 +56,7 @@ function bucketsOf({ rateLimits }: LimitDeps["config"], { organizationId, robotI
 }
 
 /** What counts as one address; `undefined` for one that is exempt. An IPv6 host has a /64 to itself. */
-function networkOf({ config }: LimitDeps, address: string | undefined): string | undefined {
+export function networkOf({ config }: LimitDeps, address: string | undefined): string | undefined {
   if (address === undefined) return "unknown";
   if (isWithin(address, config.rateLimits?.exempt ?? [])) return undefined;
   const parsed = ipaddr.parse(address);

@@ -143,7 +143,7 @@ async function mint(
   const event = await eventOf(deps, request, passage, "granted", metadata);
   const refusal = await inTransaction(deps.db, async (tx) => {
     // Locks are taken in the order robot, issuer, binding, by whoever changes any of them too.
-    await touchRobot(tx, match.robotId, at, at);
+    await touchRobot(tx, match.robotId, at);
     await useToken(tx, request, passage.claims, match, at);
     if (!(await useBinding(tx, binding, match.issuer.revision, at))) throw new Refused(CHANGED);
     await recordAudit(tx, deps, event);

@@ -2,8 +2,7 @@ import type { Deps } from "../deps.ts";
 import type { Problem } from "../domain/binding.ts";
 import type { RobotName } from "../domain/names.ts";
 import { isRepositoryPattern, repositoryActions } from "../domain/scope.ts";
-import { type GrantRow, listGrants, replaceGrants } from "../store/grants.ts";
-import { listRegistries } from "../store/registries.ts";
+import { type GrantRow, keepRegistries, listGrants, replaceGrants } from "../store/grants.ts";
 import { getRobot, getRobotToChange, recordChange } from "./manage-robots.ts";
 import { refuseProblems } from "./management-error.ts";
 import type { Actor } from "./principals.ts";
@@ -28,7 +27,7 @@ export async function putGrants(
 ): Promise<RegistryGrant[]> {
   return deps.db.transaction(async (tx) => {
     const robot = await getRobotToChange(tx, actor, name);
-    const registries = await listRegistries(tx);
+    const registries = await keepRegistries(tx);
     const problems: Problem[] = [];
     const rows: GrantRow[] = [];
     const seen = new Set<string>();

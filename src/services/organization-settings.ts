@@ -4,8 +4,8 @@ import { isRepositoryName } from "../domain/names.ts";
 import { bareName, ownsPattern } from "../domain/ownership.ts";
 import { isRepositoryPattern } from "../domain/scope.ts";
 import { type AnonymousPull, listAnonymousPullsOf, replaceAnonymousPulls } from "../store/anonymous-pulls.ts";
+import { keepRegistries } from "../store/grants.ts";
 import { type Organization, type OrganizationChange, updateOrganization } from "../store/organizations.ts";
-import { listRegistries, type Registry } from "../store/registries.ts";
 import { deleteStaticTokensOf } from "../store/static-tokens.ts";
 import { getOrganizationToChange, recordOrganizationChange } from "./manage-organizations.ts";
 import { refuseProblems } from "./management-error.ts";
@@ -52,8 +52,7 @@ export async function changeOrganization(
 ): Promise<OrganizationWithSettings> {
   return deps.db.transaction(async (tx) => {
     const organization = { ...(await getOrganizationToChange(tx, actor, name)), ...change };
-    const registries = await listRegistries(tx);
-    const wanted = anonymousPull?.map((pull) => ({ ...pull, registryId: chooseRegistry(registries, pull)?.id }));
+    const wanted = anonymousPull && (await onRegistries(tx, anonymousPull));
     const audiences = audiencesProblem(organization);
     refuseProblems([
       ...(audiences ? [{ path: ["audiences"], message: audiences }] : []),
@@ -82,8 +81,19 @@ export async function changeOrganization(
   });
 }
 
-function chooseRegistry(registries: readonly Registry[], { registry }: WantedAnonymousPull): Registry | undefined {
-  return registries.find(({ service, isDefault }) => (registry === undefined ? isDefault : service === registry));
+interface PullOnRegistry extends WantedAnonymousPull {
+  /** Absent: there is no registry of that service. */
+  readonly registryId: string | undefined;
+}
+
+async function onRegistries(tx: Deps["db"], pulls: readonly WantedAnonymousPull[]): Promise<PullOnRegistry[]> {
+  const registries = await keepRegistries(tx);
+  return pulls.map((pull) => {
+    const found = registries.find(({ service, isDefault }) =>
+      pull.registry === undefined ? isDefault : service === pull.registry,
+    );
+    return { ...pull, registryId: found?.id };
+  });
 }
 
 function prefixProblems({ repositoryPrefixes }: Organization): Problem[] {
@@ -99,10 +109,7 @@ function prefixProblems({ repositoryPrefixes }: Organization): Problem[] {
   );
 }
 
-function pullProblems(
-  organization: Organization,
-  wanted: readonly (WantedAnonymousPull & { readonly registryId: string | undefined })[],
-): Problem[] {
+function pullProblems(organization: Organization, wanted: readonly PullOnRegistry[]): Problem[] {
   const problems: Problem[] = [];
   const seen = new Set<string>();
   for (const [index, { registryId, repository }] of wanted.entries()) {

@@ -14,8 +14,7 @@ export async function revokeRobotToken(
   { requestId, clientAddress }: RequestOrigin,
   compact: string,
 ): Promise<void> {
-  const { verifying } = await deps.keys.robotToken();
-  const verified = await verifyRobotToken(compact, deps.config, verifying, epochSeconds(deps.clock));
+  const verified = await verifyRobotToken(compact, deps.config, deps.keys.robotTokenKey, epochSeconds(deps.clock));
   if (!verified.ok) return;
   const { robot, jti, exp, bindingId } = verified.token;
   await deps.db.transaction(async (tx) => {

@@ -12,6 +12,14 @@ export async function listGrantsOn(db: Db, robotId: string, registryId: string) 
     .where(and(eq(grants.robotId, robotId), eq(grants.registryId, registryId)));
 }
 
+/** The registries that grants can be on, and none of them goes until this transaction ends. */
+export async function keepRegistries(tx: Db) {
+  return tx
+    .select({ id: registries.id, service: registries.service, isDefault: registries.isDefault })
+    .from(registries)
+    .for("key share");
+}
+
 /** What a robot holds on every registry, in the order given. */
 export async function listGrants(db: Db, robotId: string) {
   return db

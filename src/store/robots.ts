@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNull, lt, or } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNull, lt, or } from "drizzle-orm";
 import type { RobotName } from "../domain/names.ts";
 import type { Db } from "./db.ts";
 import { organizations, robots } from "./schema.ts";
@@ -49,12 +49,32 @@ export async function updateRobot(db: Db, id: string, change: RobotChange): Prom
   if (Object.keys(change).length > 0) await db.update(robots).set(change).where(eq(robots.id, id));
 }
 
-/** Notes a use, unless one since `notSince` is noted already. */
-export async function touchRobot(db: Db, id: string, at: Date, notSince: Date): Promise<void> {
-  await db
+/** Notes a use, and holds the robot until the transaction ends. */
+export async function touchRobot(tx: Db, id: string, at: Date): Promise<void> {
+  await tx
     .update(robots)
     .set({ lastAccessed: at })
-    .where(and(eq(robots.id, id), or(isNull(robots.lastAccessed), lt(robots.lastAccessed, notSince))));
+    .where(and(eq(robots.id, id), or(isNull(robots.lastAccessed), lt(robots.lastAccessed, at))));
+}
+
+/**
+ * Notes that robots were seen, but for those that somebody holds just now.
+ *
+ * @returns the ids of those noted
+ */
+export async function touchRobots(tx: Db, ids: readonly string[], at: Date): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const free = await tx
+    .select({ id: robots.id })
+    .from(robots)
+    .where(inArray(robots.id, [...ids]))
+    .for("no key update", { skipLocked: true });
+  const touched = free.map(({ id }) => id);
+  await tx
+    .update(robots)
+    .set({ lastAccessed: at })
+    .where(and(inArray(robots.id, touched), or(isNull(robots.lastAccessed), lt(robots.lastAccessed, at))));
+  return touched;
 }
 
 export async function deleteRobot(db: Db, id: string): Promise<void> {

@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Refusal } from "../../src/domain/refusal.ts";
 import { tellCaller } from "../../src/errors.ts";
-import type { AuthorizeRefusal } from "../../src/services/authorize.ts";
+import type { TokenRefusal } from "../../src/http/registry.ts";
 import { type ApiAnswer, basic, call, startBerth, type TestBerth } from "../support/berth.ts";
 import { startIssuer, subject, type TestIssuer } from "../support/issuer.ts";
 import { askRegistryToken, exchangeByForm } from "../support/refusals.ts";
@@ -55,8 +55,9 @@ const refusals: Refusals = {
 };
 
 /** The codes of the token endpoint's records that the exchange has not. */
-const registryCodes: Readonly<Record<Exclude<AuthorizeRefusal["code"], Refusal["code"]>, true>> = {
+const registryCodes: Readonly<Record<Exclude<TokenRefusal["code"], Refusal["code"]>, true>> = {
   service_unknown: true,
+  fallback_unreachable: true,
   credential_invalid: true,
   credential_expired: true,
   credential_revoked: true,

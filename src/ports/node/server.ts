@@ -9,14 +9,16 @@ import { type Config, ConfigError, readConfig, readSecretKeys } from "../../conf
 import type { Deps } from "../../deps.ts";
 import { createBindingCompiler } from "../../domain/compiled-binding.ts";
 import { createRefusalTally } from "../../domain/refusal-tally.ts";
+import { createUses } from "../../domain/uses.ts";
 import type { Environment } from "../../environment.ts";
 import { limits } from "../../limits.ts";
 import { createIssuerKeys } from "../../oidc/issuers.ts";
 import type { Clock, Log } from "../../platform.ts";
 import { summarizeRefusals, writeSummary } from "../../services/audit-refusals.ts";
 import { bootstrap, maintain, NoAdminTokenError } from "../../services/bootstrap.ts";
-import { createKeys } from "../../services/keys.ts";
+import { createKeys } from "../../services/key-ring.ts";
 import { createLimiter } from "../../services/limiter.ts";
+import { writeUses } from "../../services/write-uses.ts";
 import { createSealer } from "../../tokens/sealing.ts";
 import { createLog, warnOfRisks } from "../log.ts";
 import { adminTokenFile, DataDirError, type KeptSecret, keepSecret, lockDataDir, secretKeyFile } from "./data-dir.ts";
@@ -63,15 +65,18 @@ export async function startServer({ environment, write, clock = systemClock }: S
     await bootstrap(db, storage.config, { sealer, clock, random }).catch((error) => {
       throw error instanceof NoAdminTokenError ? new ConfigError([adminTokenProblem]) : error;
     });
+    const fetch = createIssuerFetch({ proxy: config.proxy });
     const deps: Deps = {
       config,
       db,
       clock,
       random,
       log,
+      fetch,
       keys: createKeys({ db, sealer, clock }),
+      sealer,
       issuerKeys: createIssuerKeys({
-        fetch: createIssuerFetch({ proxy: config.proxy }),
+        fetch,
         publicUrl: config.publicUrl,
         allowInsecure: config.allowInsecureIssuers,
         now: clock.now,
@@ -79,12 +84,16 @@ export async function startServer({ environment, write, clock = systemClock }: S
       compile: createBindingCompiler(),
       limiter: createLimiter(clock),
       refusalTally: createRefusalTally(),
+      failedKnocks: new Map(),
+      uses: createUses(),
       peerAddress: (c) => getConnInfo(c).remote.address,
     };
     closers.push(() => writeSummary(deps).catch((error) => log.error("a summary was lost", { error })));
+    closers.push(() => writeUses(deps).catch((error) => log.error("counts of uses were lost", { error })));
     closers.push(
-      every(limits.keyring.maintenanceSeconds, log, () => maintain(db, { sealer, clock, random })),
-      every(limits.audit.summarySeconds, log, () => summarizeRefusals(deps)),
+      every(limits.keys.maintenanceSeconds * 1000, log, () => maintain(db, { sealer, clock, random })),
+      every(limits.audit.summarySeconds * 1000, log, () => summarizeRefusals(deps)),
+      every(limits.uses.writeMilliseconds, log, () => writeUses(deps)),
     );
 
     closers.push(await listen(deps));
@@ -99,10 +108,14 @@ export async function startServer({ environment, write, clock = systemClock }: S
 }
 
 /** @returns a function that ends it */
-function every(seconds: number, log: Log, work: () => Promise<void>): () => void {
-  const timer = setInterval(() => {
-    work().catch((error) => log.error("maintenance failed", { error }));
-  }, seconds * 1000).unref();
+function every(milliseconds: number, log: Log, work: () => Promise<void>): () => void {
+  let underway = false;
+  const timer = setInterval(async () => {
+    if (underway) return;
+    underway = true;
+    await work().catch((error) => log.error("maintenance failed", { error }));
+    underway = false;
+  }, milliseconds).unref();
   return () => clearInterval(timer);
 }
 

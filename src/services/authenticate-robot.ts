@@ -1,0 +1,142 @@
+import type { Deps } from "../deps.ts";
+import { formatRobotName, parseRobotName, type RobotName } from "../domain/names.ts";
+import { type Grant, parseNarrowing } from "../domain/scope.ts";
+import type { Secret } from "../domain/secret.ts";
+import { epochSeconds } from "../platform.ts";
+import { listBindings } from "../store/bindings.ts";
+import { isRevoked } from "../store/revoked-tokens.ts";
+import { findRobot } from "../store/robots.ts";
+import { findStaticToken } from "../store/static-tokens.ts";
+import { type RobotToken, type RobotTokenResult, verifyRefreshToken, verifyRobotToken } from "../tokens/robot-token.ts";
+import { sha256 } from "../tokens/signing-key.ts";
+import { isStaticToken } from "../tokens/static-token.ts";
+import { distrust } from "./judge.ts";
+
+export interface Login {
+  /** Absent with an identity token, which says itself whose it is. */
+  readonly username?: string;
+  readonly password: Secret;
+}
+
+/** A robot whose credential was good. */
+export interface AuthenticatedRobot {
+  readonly id: string;
+  readonly name: RobotName;
+  /** What its token was narrowed to. */
+  readonly narrowed?: readonly Grant[];
+  /** The token that it came with, if that was a robot token. */
+  readonly robotToken?: RobotToken;
+}
+
+export interface LoginRefusal {
+  readonly code: "credential_unreadable" | "credential_invalid" | "credential_expired" | "credential_revoked";
+  /** What the caller is told. */
+  readonly detail: string;
+}
+
+type AuthenticateDeps = Pick<Deps, "config" | "db" | "clock" | "keys">;
+
+/**
+ * Whose a credential is: a robot token, a static one, or, in the place of both, a refresh token of the
+ * registry `service`.
+ */
+export async function authenticateRobot(
+  deps: AuthenticateDeps,
+  service: string,
+  login: Login,
+): Promise<AuthenticatedRobot | LoginRefusal> {
+  const named = login.username === undefined ? undefined : parseRobotName(login.username);
+  if (login.username !== undefined && !named) {
+    return { code: "credential_unreadable", detail: "The user name must be a robot's: organization+robot." };
+  }
+  const password = login.password.reveal();
+  const robot = isStaticToken(password)
+    ? await authenticateByStaticToken(deps, password)
+    : await authenticateByRobotToken(deps, service, login);
+  if ("code" in robot) return robot;
+  if (named && formatRobotName(named) !== formatRobotName(robot.name)) {
+    return { code: "credential_invalid", detail: "The robot token is another robot's." };
+  }
+  return robot;
+}
+
+async function authenticateByStaticToken(
+  { db, clock }: AuthenticateDeps,
+  password: string,
+): Promise<AuthenticatedRobot | LoginRefusal> {
+  const found = await findStaticToken(db, await sha256(password));
+  if (!found) {
+    return {
+      code: "credential_revoked",
+      detail: "The robot's static token is not known here, or was ended: ask for a new one.",
+    };
+  }
+  const { token, robot, organization } = found;
+  if (token.expiresAt && token.expiresAt.getTime() <= clock.now()) {
+    return {
+      code: "credential_expired",
+      detail: `The robot's static token expired at ${token.expiresAt.toISOString()}: ask for a new one.`,
+    };
+  }
+  if (robot.disabled || organization.robotTokens === "never") return ended;
+  return { id: robot.id, name: { organization: organization.name, robot: robot.name } };
+}
+
+async function authenticateByRobotToken(
+  deps: AuthenticateDeps,
+  service: string,
+  login: Login,
+): Promise<AuthenticatedRobot | LoginRefusal> {
+  const verified = await verifyLogin(deps, service, login);
+  if (verified.ok) return (await findStanding(deps, verified.token)) ?? ended;
+  return verified.reason === "expired"
+    ? {
+        code: "credential_expired",
+        detail: `The robot token expired at ${new Date(verified.exp * 1000).toISOString()}: exchange an OIDC token for a new one.`,
+      }
+    : { code: "credential_invalid", detail: "The password is no robot token of this service." };
+}
+
+async function verifyLogin(
+  { config, clock, keys }: AuthenticateDeps,
+  service: string,
+  { username, password }: Login,
+): Promise<RobotTokenResult> {
+  const now = epochSeconds(clock);
+  const verified = await verifyRobotToken(password.reveal(), config, keys.robotTokenKey, now);
+  const isIdentityToken = username === undefined;
+  if (verified.ok || verified.reason === "expired" || !isIdentityToken) return verified;
+  return verifyRefreshToken(password.reveal(), service, config, keys.robotTokenKey, now);
+}
+
+const ended: LoginRefusal = {
+  code: "credential_revoked",
+  detail:
+    "The robot token was ended: it was revoked, or its robot, its binding or its issuer was changed, disabled or deleted.",
+};
+
+/** The robot of a verified token, while robot, binding, that version of it and its issuer stand. */
+async function findStanding(
+  { config, db }: AuthenticateDeps,
+  token: RobotToken,
+): Promise<AuthenticatedRobot | undefined> {
+  const found = await findRobot(db, token.robot);
+  if (!found || found.robot.disabled) return undefined;
+  const [bindings, revoked] = await Promise.all([listBindings(db, found.robot.id), isRevoked(db, token.jti)]);
+  const binding = bindings.find(({ id }) => id === token.bindingId);
+  if (
+    revoked ||
+    binding?.version !== token.bindingVersion ||
+    distrust({ config }, { disabled: binding.issuerDisabled, registered: binding.issuerRegistered })
+  ) {
+    return undefined;
+  }
+  const narrowing = token.scope === undefined ? undefined : parseNarrowing(token.scope, Number.POSITIVE_INFINITY);
+  if (narrowing && !narrowing.ok) return undefined;
+  return {
+    id: found.robot.id,
+    name: token.robot,
+    robotToken: token,
+    ...(narrowing && { narrowed: narrowing.grants }),
+  };
+}

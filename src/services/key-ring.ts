@@ -1,0 +1,163 @@
+import { limits } from "../limits.ts";
+import type { Clock } from "../platform.ts";
+import { type Db, UnpreparedError } from "../store/db.ts";
+import { listSigningKeys, type SigningKeyRow } from "../store/signing-keys.ts";
+import { certificateBodies, trustAnchor } from "../tokens/certificates.ts";
+import type { Keys, PublicKey, RegistryKeys, RobotTokenKeys } from "../tokens/key-ring.ts";
+import type { Sealer } from "../tokens/sealing.ts";
+import { importPublicKey, openKey, type SigningKey } from "../tokens/signing-key.ts";
+
+export interface KeysDeps {
+  readonly db: Db;
+  readonly sealer: Sealer;
+  readonly clock: Clock;
+}
+
+interface KeyRing {
+  readonly robotToken: RobotTokenKeys;
+  readonly registries: ReadonlyMap<string, RegistryKeys>;
+  /** The x coordinates of all, retired ones included. */
+  readonly points: ReadonlySet<string | undefined>;
+}
+
+/** The key ring as it was last read: nothing but values, so that it may outlive the request that read it. */
+export interface KeyMemory {
+  last?: { readonly ring: KeyRing; readonly readAt: number };
+  /** Those opened, by the id of their rows: a key never changes. */
+  readonly opened: Map<string, SigningKey>;
+  readonly imported: Map<string, CryptoKey>;
+}
+
+export function createKeyMemory(): KeyMemory {
+  return { opened: new Map(), imported: new Map() };
+}
+
+/**
+ * The keys in the database, read again by one at a time.
+ *
+ * @param memory what a platform that lends a database to one request only keeps between requests
+ */
+export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()): Keys {
+  let underway: Promise<KeyRing> | undefined;
+
+  return {
+    async robotToken() {
+      return (await read()).robotToken;
+    },
+    async robotTokenKey(kid) {
+      const find = ({ robotToken }: KeyRing) => robotToken.verifying.find((key) => key.kid === kid)?.publicKey;
+      return find(await read()) ?? find(await read(limits.keys.unknownKeyMilliseconds));
+    },
+    async registry(registryId) {
+      const known = (await read()).registries.get(registryId);
+      const keys = known ?? (await read(limits.keys.unknownKeyMilliseconds)).registries.get(registryId);
+      if (!keys) throw new UnpreparedError(`registry ${registryId} has no keys`);
+      return keys;
+    },
+    async isOwn({ x }) {
+      return x !== undefined && (await read()).points.has(x);
+    },
+    async reload() {
+      await load();
+    },
+  };
+
+  /** @param maxAge milliseconds that what is in memory may be old */
+  async function read(maxAge: number = limits.keys.freshMilliseconds): Promise<KeyRing> {
+    const age = deps.clock.now() - (memory.last?.readAt ?? Number.NEGATIVE_INFINITY);
+    // A clock that was set back makes it look younger than it is.
+    if (memory.last && age >= 0 && age < maxAge) return memory.last.ring;
+    underway ??= load().finally(() => {
+      underway = undefined;
+    });
+    return underway;
+  }
+
+  async function load(): Promise<KeyRing> {
+    const readAt = deps.clock.now();
+    const ring = await readKeyRing(deps, memory, readAt);
+    memory.last = { ring, readAt };
+    return ring;
+  }
+}
+
+async function readKeyRing({ db, sealer }: KeysDeps, memory: KeyMemory, now: number): Promise<KeyRing> {
+  const rows = await listSigningKeys(db);
+  const trusted = rows.filter((row) => isTrusted(row, now));
+  for (const kept of [memory.opened, memory.imported]) {
+    for (const id of kept.keys()) if (!trusted.some((row) => row.id === id)) kept.delete(id);
+  }
+  const registryIds = new Set(trusted.map(({ registryId }) => registryId).filter((id) => id !== null));
+  const registries = new Map<string, RegistryKeys>();
+  for (const id of registryIds) {
+    registries.set(
+      id,
+      await readRegistryKeys(
+        trusted.filter(({ registryId }) => registryId === id),
+        open,
+        importKey,
+      ),
+    );
+  }
+  const robotRows = trusted.filter(({ purpose }) => purpose === "robot_token");
+  return {
+    registries,
+    points: new Set(rows.map(({ publicJwk }) => publicJwk.x)),
+    robotToken: {
+      signing: await open(activeOf(robotRows)),
+      verifying: await Promise.all(robotRows.map(importKey)),
+    },
+  };
+
+  async function open(row: SigningKeyRow): Promise<SigningKey> {
+    const opened = memory.opened.get(row.id) ?? (await openKey(row, sealer));
+    memory.opened.set(row.id, opened);
+    return opened;
+  }
+
+  async function importKey({ id, kid, publicJwk }: SigningKeyRow): Promise<PublicKey> {
+    const publicKey = memory.imported.get(id) ?? (await importPublicKey(publicJwk));
+    memory.imported.set(id, publicKey);
+    return { kid, publicJwk, publicKey };
+  }
+}
+
+async function readRegistryKeys(
+  rows: readonly SigningKeyRow[],
+  open: (row: SigningKeyRow) => Promise<SigningKey>,
+  importKey: (row: SigningKeyRow) => Promise<PublicKey>,
+): Promise<RegistryKeys> {
+  const ordered = rows.toSorted((one, other) => ORDER.indexOf(one.status) - ORDER.indexOf(other.status));
+  const signing = ordered.filter(({ purpose }) => purpose === "registry_token");
+  const named = signing.filter(({ profile }) => profile === "kid");
+  const authorities =
+    signing.length > named.length ? ordered.filter(({ purpose }) => purpose === "registry_authority") : [];
+  const active = activeOf(signing);
+  const { kid, privateKey } = await open(active);
+  return {
+    signing: {
+      privateKey,
+      hint: active.profile === "kid" ? { kid } : { x5c: certificateBodies(active.certificate ?? "") },
+    },
+    verifying: (await Promise.all(signing.map(importKey))).map(({ publicKey }) => publicKey),
+    certificates: [...authorities, ...named].map((row) => trustAnchor(row.certificate ?? "")),
+    named: await Promise.all(named.map(importKey)),
+  };
+}
+
+const ORDER = ["active", "next", "retired", "revoked"];
+
+/**
+ * Whether tokens that it signed are to be believed at `now` (epoch milliseconds): of the next one too, which
+ * another instance may have begun to sign with.
+ */
+function isTrusted({ status, retiredAt }: SigningKeyRow, now: number): boolean {
+  if (status === "retired") return retiredAt !== null && now < retiredAt.getTime() + limits.keys.overlapSeconds * 1000;
+  return status !== "revoked";
+}
+
+function activeOf(rows: readonly SigningKeyRow[]): SigningKeyRow {
+  const active = rows.find(({ status }) => status === "active");
+  if (!active) throw new UnpreparedError("there is no active signing key");
+  return active;
+}
