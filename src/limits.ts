@@ -77,6 +77,11 @@ export const limits = {
     refusalsPerAddress: 120,
     exchangesPerRobot: 600,
     exchangesPerIssuer: 6000,
+    loginFailuresPerAddress: 120,
+    /** Between a failed login by one method and the same by the other, which clients try next. */
+    secondKnockSeconds: 10,
+    /** Failed logins remembered at once for that. */
+    knocks: 10_000,
     /** Buckets remembered at once; the one used longest ago goes first. */
     buckets: 100_000,
   },
@@ -105,22 +110,52 @@ export const limits = {
   },
 
   certificates: {
-    authoritySeconds: 10 * 365 * 24 * 3600,
-    leafSeconds: 90 * 24 * 3600,
+    authoritySeconds: 20 * 365 * 24 * 3600,
     /** A leaf is replaced while this much of its life is left: an expired one is an outage. */
-    leafRenewBeforeSeconds: 30 * 24 * 3600,
+    leafMarginSeconds: 30 * 24 * 3600,
     backdateSeconds: 24 * 3600,
+    /** An authority that is brought along, with those above it. */
+    chain: 4,
+    broughtMinSeconds: 180 * 24 * 3600,
+    /** An authority makes way for the next one while this much of its life is left. */
+    authorityMarginSeconds: 120 * 24 * 3600,
   },
 
-  keyring: {
-    /** How long the keys in memory serve before they are read again. */
-    freshSeconds: 60,
+  keys: {
+    /** How long the keys in memory serve before they are read again: what was ended is refused within a second. */
+    freshMilliseconds: 1000,
+    /** A token that names an unknown key makes them be read again, no more often than this. */
+    unknownKeyMilliseconds: 100,
+    /** Between two rounds of maintenance. */
     maintenanceSeconds: 3600,
+    /** Days that a key is active. A registry that finds keys by name has to be restarted once in that time. */
+    rotationDays: { robot_token: 90, x5c: 60, kid: 365, registry_authority: 5 * 365 },
+    minRotationDays: 1,
+    maxRotationDays: 5 * 365,
+    /** How long the key before is trusted: longer than any token of its. */
+    overlapSeconds: 24 * 3600,
+    /** A key that a registry learns of by a restart only is published so long before it signs. */
+    leadSeconds: 24 * 3600,
+    /** Two keys made so close to each other were published together. */
+    togetherSeconds: 60,
   },
+
+  uses: {
+    /** Between two writes of what registry tokens were issued for: a crash loses as much. */
+    writeMilliseconds: 500,
+    /** How long it is tried to note when a robot was seen. */
+    touchSeconds: 60,
+    /** Counts by the day are kept so long. */
+    keepDays: 400,
+  },
+
+  fallbackRealm: { milliseconds: 10_000 },
 
   /** One registry token request; a real one names three at most. */
   scopes: 64,
   scopeBytes: 4096,
+  /** Of a registry token request: clients and proxies give up on more. */
+  answerBytes: 64 * 1024,
 
   http: {
     /** External tokens travel as passwords: 16 KiB become 22 in base64. */

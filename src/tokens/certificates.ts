@@ -2,14 +2,15 @@ import { limits } from "../limits.ts";
 import type { SigningKey } from "./signing-key.ts";
 
 export interface Certificate {
+  /** With those that lead up from it, if any. */
   readonly pem: string;
   /** Epoch seconds. */
   readonly notAfter: number;
 }
 
 /**
- * The certificates of the `x5c` key profile: registries are given the authority, and each token brings
- * its leaf along, so that leaves rotate without a restart.
+ * The authority of the `x5c` key profile: registries are given it, and each token brings its leaf along, so
+ * that leaves rotate without a restart.
  */
 export async function issueAuthority(key: SigningKey, service: string, now: number): Promise<Certificate> {
   const x509 = await loadX509();
@@ -29,17 +30,30 @@ export async function issueAuthority(key: SigningKey, service: string, now: numb
   );
 }
 
+/**
+ * A leaf of an authority, and what leads from it up to the certificate that the registry was given. It ends
+ * no later than its authority.
+ *
+ * @param authority with its PEM chain, the issuing certificate first
+ * @param seconds that it is good for
+ */
 export async function issueLeaf(
   key: SigningKey,
   service: string,
   authority: { readonly key: SigningKey; readonly pem: string },
   now: number,
+  seconds: number,
 ): Promise<Certificate> {
   const x509 = await loadX509();
-  const issuer = new x509.X509Certificate(authority.pem);
-  return describe(
+  const chain = splitPem(authority.pem);
+  const issuer = new x509.X509Certificate(chain[0] ?? "");
+  const { notBefore, notAfter } = validity(now, seconds);
+  const within = (time: Date) =>
+    new Date(Math.min(Math.max(time.getTime(), issuer.notBefore.getTime()), issuer.notAfter.getTime()));
+  const leaf = await describe(
     await x509.X509CertificateGenerator.create({
-      ...validity(now, limits.certificates.leafSeconds),
+      notBefore: within(notBefore),
+      notAfter: within(notAfter),
       serialNumber: serialNumber(),
       subject: distinguishedName(`Berth ${service}`),
       issuer: issuer.subject,
@@ -54,12 +68,32 @@ export async function issueLeaf(
       ],
     }),
   );
+  return { ...leaf, pem: [leaf.pem, ...chain.slice(0, -1)].join("") };
+}
+
+/** The certificate of the `kid` key profile, in which Distribution looks for nothing but the key. */
+export async function issueSelfSigned(key: SigningKey, service: string, now: number): Promise<Certificate> {
+  const x509 = await loadX509();
+  return describe(
+    await x509.X509CertificateGenerator.createSelfSigned({
+      ...validity(now, limits.certificates.authoritySeconds),
+      serialNumber: serialNumber(),
+      name: distinguishedName(`Berth ${service}`),
+      signingAlgorithm: SIGNING,
+      keys: key,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        await x509.SubjectKeyIdentifierExtension.create(key.publicKey),
+      ],
+    }),
+  );
 }
 
 const SIGNING = { name: "ECDSA", hash: "SHA-256" };
 
 /** The library and the metadata polyfill that it needs take a while to load, and only issuing needs them. */
-async function loadX509() {
+export async function loadX509() {
   await import("reflect-metadata");
   return import("@peculiar/x509");
 }
@@ -89,8 +123,7 @@ function serialNumber(): string {
 /** What is wrong with certificates in PEM, or `undefined`. */
 export async function certificatesProblem(pem: string): Promise<string | undefined> {
   const x509 = await loadX509();
-  const blocks = pem.split(/(?<=-----END CERTIFICATE-----)/).filter((block) => block.trim() !== "");
-  const unreadable = blocks.findIndex((block) => {
+  const unreadable = splitPem(pem).findIndex((block) => {
     try {
       new x509.X509Certificate(block);
       return false;
@@ -101,7 +134,20 @@ export async function certificatesProblem(pem: string): Promise<string | undefin
   return unreadable < 0 ? undefined : `holds a certificate that cannot be read: number ${unreadable + 1}`;
 }
 
-/** The base64 DER of a PEM certificate, as the `x5c` header holds it (RFC 7515 §4.1.6). */
-export function certificateBody(pem: string): string {
-  return pem.replace(/-----[A-Z ]+-----|\s/g, "");
+/** Certificates in PEM, one by one. */
+export function splitPem(pem: string): string[] {
+  return pem
+    .split(/(?<=-----END CERTIFICATE-----)/)
+    .filter((block) => block.trim() !== "")
+    .map((block) => `${block.trim()}\n`);
+}
+
+/** Certificates in PEM as the `x5c` header holds them: base64 DER (RFC 7515 §4.1.6). */
+export function certificateBodies(pem: string): string[] {
+  return splitPem(pem).map((block) => block.replace(/-----[A-Z ]+-----|\s/g, ""));
+}
+
+/** The last of a chain in PEM: what a registry is to trust. */
+export function trustAnchor(pem: string): string {
+  return splitPem(pem).at(-1) ?? "";
 }

@@ -10,21 +10,33 @@ export interface PublicKey {
 
 export interface RobotTokenKeys {
   readonly signing: SigningKey;
+  /** Next, active, and those retired not long ago. */
   readonly verifying: readonly PublicKey[];
 }
 
+/** How a registry finds the key of a token: a member of the token's header (RFC 7515 §4.1). */
+export type KeyHint = { readonly x5c: string[] } | { readonly kid: string };
+
 export interface RegistryKeys {
-  /** `certificate` is the base64 DER of its leaf. */
-  readonly signing: SigningKey & { readonly certificate: string };
+  readonly signing: { readonly privateKey: CryptoKey; readonly hint: KeyHint };
   readonly verifying: readonly CryptoKey[];
-  /** PEM, the certificates that the registry is to trust. */
-  readonly authorities: readonly string[];
+  /**
+   * PEM, what the registry is to trust: authorities, and the certificates of keys that it finds by name. The
+   * active ones come first, for one that reads no further.
+   */
+  readonly certificates: readonly string[];
+  /** The keys that it finds by name. */
+  readonly named: readonly PublicKey[];
 }
 
-/** The service's signing keys, opened once and read again now and then. */
+/** The service's signing keys, opened once and read again all the time. */
 export interface Keys {
   robotToken(): Promise<RobotTokenKeys>;
+  /** The key of that name, which another instance may have made a moment ago. */
+  robotTokenKey(kid: string): Promise<CryptoKey | undefined>;
   registry(registryId: string): Promise<RegistryKeys>;
   /** Whether a public key is one of these, whatever it calls itself. */
   isOwn(jwk: JWK): Promise<boolean>;
+  /** To be called after a change of them. */
+  reload(): Promise<void>;
 }

@@ -1,7 +1,8 @@
 import { errors, jwtVerify, SignJWT } from "jose";
 import type { ResourceActions } from "../domain/scope.ts";
 import { limits } from "../limits.ts";
-import { type SigningKey, signatureAlgorithm } from "./signing-key.ts";
+import type { RegistryKeys } from "./key-ring.ts";
+import { signatureAlgorithm } from "./signing-key.ts";
 
 /** A token that a registry checks by itself. Times are epoch seconds. */
 export interface RegistryToken {
@@ -19,11 +20,11 @@ export interface RegistryToken {
 /** @see https://distribution.github.io/distribution/spec/auth/jwt/ */
 export async function mintRegistryToken(
   token: RegistryToken,
-  key: SigningKey & { readonly certificate: string },
+  { privateKey, hint }: RegistryKeys["signing"],
 ): Promise<string> {
   const validFrom = token.issuedAt - limits.registryToken.backdateSeconds;
   return new SignJWT({ access: token.access.map(({ type, name, actions }) => ({ type, name, actions })) })
-    .setProtectedHeader({ alg: signatureAlgorithm, typ: "JWT", x5c: [key.certificate] })
+    .setProtectedHeader({ alg: signatureAlgorithm, typ: "JWT", ...hint })
     .setIssuer(token.issuer)
     .setSubject(token.subject)
     .setAudience(token.service)
@@ -31,7 +32,7 @@ export async function mintRegistryToken(
     .setNotBefore(validFrom)
     .setExpirationTime(token.issuedAt + token.ttl)
     .setJti(token.jti)
-    .sign(key.privateKey);
+    .sign(privateKey);
 }
 
 /** Whether `compact` is a good registry token of `service`, signed with one of `keys`. */

@@ -4,7 +4,8 @@ import { isCanonicalBase64url } from "../domain/text.ts";
 import { limits } from "../limits.ts";
 import { type SigningKey, signatureAlgorithm } from "./signing-key.ts";
 
-const TYPE = "berth-robot+jwt";
+const ROBOT_TYPE = "berth-robot+jwt";
+const REFRESH_TYPE = "berth-refresh+jwt";
 
 /** What a robot token says: which robot, and by which version of which binding. Times are epoch seconds. */
 export interface RobotToken {
@@ -24,6 +25,28 @@ export interface RobotTokenParties {
 
 export async function mintRobotToken(
   token: RobotToken & { readonly iat: number },
+  parties: RobotTokenParties,
+  key: SigningKey,
+): Promise<string> {
+  return sign(token, { typ: ROBOT_TYPE }, parties, key);
+}
+
+/**
+ * Stands for a robot token at one registry's token endpoint, and ends with it: its `jti` and `exp` are the
+ * robot token's own.
+ */
+export async function mintRefreshToken(
+  token: RobotToken & { readonly iat: number },
+  service: string,
+  parties: RobotTokenParties,
+  key: SigningKey,
+): Promise<string> {
+  return sign(token, { typ: REFRESH_TYPE, service }, parties, key);
+}
+
+function sign(
+  token: RobotToken & { readonly iat: number },
+  { typ, service }: { readonly typ: string; readonly service?: string },
   { publicUrl }: RobotTokenParties,
   key: SigningKey,
 ): Promise<string> {
@@ -31,8 +54,9 @@ export async function mintRobotToken(
     new SignJWT({
       binding: { id: token.bindingId, version: token.bindingVersion },
       ...(token.scope !== undefined && { scope: token.scope }),
+      ...(service !== undefined && { service }),
     })
-      .setProtectedHeader({ alg: signatureAlgorithm, typ: TYPE, kid: key.kid })
+      .setProtectedHeader({ alg: signatureAlgorithm, typ, kid: key.kid })
       .setIssuer(publicUrl)
       .setSubject(formatRobotName(token.robot))
       .setAudience(robotTokenAudience(publicUrl))
@@ -50,22 +74,46 @@ export type RobotTokenResult =
   | { readonly ok: false; readonly reason: "invalid" }
   | { readonly ok: false; readonly reason: "expired"; readonly exp: number };
 
+/** The public key that has a name. */
+export type FindKey = (kid: string) => Promise<CryptoKey | undefined>;
+
 /**
  * Checks that a token is a robot token of this service and good at `now` (epoch seconds). Whether its
  * robot and binding still stand is for the caller to look up.
  */
 export async function verifyRobotToken(
   compact: string,
+  parties: RobotTokenParties,
+  findKey: FindKey,
+  now: number,
+): Promise<RobotTokenResult> {
+  return verify(compact, { typ: ROBOT_TYPE }, parties, findKey, now);
+}
+
+/** The same for a refresh token of the registry `service`: what it tells is of the robot token behind it. */
+export async function verifyRefreshToken(
+  compact: string,
+  service: string,
+  parties: RobotTokenParties,
+  findKey: FindKey,
+  now: number,
+): Promise<RobotTokenResult> {
+  return verify(compact, { typ: REFRESH_TYPE, service }, parties, findKey, now);
+}
+
+async function verify(
+  compact: string,
+  { typ, service }: { readonly typ: string; readonly service?: string },
   { publicUrl }: RobotTokenParties,
-  keys: readonly { readonly kid: string; readonly publicKey: CryptoKey }[],
+  findKey: FindKey,
   now: number,
 ): Promise<RobotTokenResult> {
   try {
     // No token goes by two names.
     if (!compact.split(".").every(isCanonicalBase64url)) return { ok: false, reason: "invalid" };
-    const { payload } = await jwtVerify<Payload>(compact, ({ kid }) => keyOf(keys, kid), {
+    const { payload } = await jwtVerify<Payload>(compact, ({ kid }) => keyOf(findKey, kid), {
       algorithms: [signatureAlgorithm],
-      typ: TYPE,
+      typ,
       issuer: publicUrl,
       audience: robotTokenAudience(publicUrl),
       currentDate: new Date(now * 1000),
@@ -73,7 +121,7 @@ export async function verifyRobotToken(
     });
     const robot = parseRobotName(payload.sub ?? "");
     const { binding, scope, jti, exp } = payload;
-    if (!robot) return { ok: false, reason: "invalid" };
+    if (!robot || payload.service !== service) return { ok: false, reason: "invalid" };
     return {
       ok: true,
       token: {
@@ -95,14 +143,15 @@ export async function verifyRobotToken(
 interface Payload {
   readonly binding: { readonly id: string; readonly version: number };
   readonly scope?: string;
+  readonly service?: string;
   readonly jti: string;
   readonly exp: number;
 }
 
-function keyOf(keys: readonly { kid: string; publicKey: CryptoKey }[], kid: string | undefined): CryptoKey {
-  const key = keys.find((one) => one.kid === kid);
+async function keyOf(findKey: FindKey, kid: string | undefined): Promise<CryptoKey> {
+  const key = kid === undefined ? undefined : await findKey(kid);
   if (!key) throw new errors.JWKSNoMatchingKey();
-  return key.publicKey;
+  return key;
 }
 
 export function robotTokenAudience(publicUrl: string): string {

@@ -6,6 +6,8 @@ export interface Sealer {
   seal(plaintext: Uint8Array<ArrayBuffer>, context: string): Promise<string>;
   /** @throws {SealError} when no key opens it in that context */
   open(sealed: string, context: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** Whether it was sealed with the key that seals now. */
+  isCurrent(sealed: string): boolean;
 }
 
 export class SealError extends Error {
@@ -53,6 +55,9 @@ export async function createSealer(keys: readonly Secret<Uint8Array<ArrayBuffer>
       } catch (error) {
         throw new SealError("what is stored was sealed for something else, or changed since", { cause: error });
       }
+    },
+    isCurrent(sealed) {
+      return sealed.startsWith(`${VERSION}.${sealingId}.`);
     },
   };
 }

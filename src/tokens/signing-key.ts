@@ -6,6 +6,13 @@ export type KeyPurpose = "robot_token" | "registry_authority" | "registry_token"
 
 export const signatureAlgorithm = "ES256";
 
+/**
+ * How a registry finds the key of a token: by the certificate that the token brings along, or by a name that
+ * it was given together with the key.
+ */
+export const keyProfiles = ["x5c", "kid"] as const;
+export type KeyProfile = (typeof keyProfiles)[number];
+
 /** A P-256 key as it is stored: the private half sealed. */
 export interface SealedKey {
   readonly id: string;
@@ -26,34 +33,78 @@ export interface SigningKey {
   readonly privateKey: CryptoKey;
 }
 
-const ALGORITHM = { name: "ECDSA", namedCurve: "P-256" };
+export const keyAlgorithm = { name: "ECDSA", namedCurve: "P-256" };
 
-export async function generateKey(
-  id: string,
-  purpose: KeyPurpose,
-  registryId: string | null,
+/** What a key is made or taken up for. */
+export interface KeyOwner {
+  readonly id: string;
+  readonly purpose: KeyPurpose;
+  readonly registryId: string | null;
+  /** Of keys of registry tokens alone. */
+  readonly profile: KeyProfile | null;
+}
+
+export async function generateKey(owner: KeyOwner, sealer: Sealer): Promise<SealedKey> {
+  return sealKey(await crypto.subtle.generateKey(keyAlgorithm, true, ["sign", "verify"]), owner, sealer);
+}
+
+/** @param pair extractable, on P-256 */
+export async function sealKey(
+  pair: CryptoKeyPair,
+  { id, purpose, registryId, profile }: KeyOwner,
   sealer: Sealer,
 ): Promise<SealedKey> {
-  const pair = await crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const publicJwk = await exportJWK(pair.publicKey);
-  const kid = await calculateJwkThumbprint(publicJwk);
+  const kid = profile === "kid" ? await libtrustKeyId(pair.publicKey) : await calculateJwkThumbprint(publicJwk);
   const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey));
   const sealedPrivateKey = await sealer.seal(pkcs8, sealingContext({ id, purpose, registryId }));
   pkcs8.fill(0);
   return { id, purpose, registryId, kid, publicJwk, sealedPrivateKey };
 }
 
+/**
+ * The name that Distribution gives a key of its `rootcertbundle`: base32 of the first 240 bits of SHA-256
+ * over the SubjectPublicKeyInfo, in twelve groups of four.
+ *
+ * @see https://github.com/docker/libtrust (`keyIDFromCryptoKey`)
+ */
+async function libtrustKeyId(publicKey: CryptoKey): Promise<string> {
+  const spki = await crypto.subtle.exportKey("spki", publicKey);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", spki)).subarray(0, 30);
+  return base32(digest).match(/.{4}/g)?.join(":") ?? "";
+}
+
+/** RFC 4648 §6, of a multiple of five bytes. */
+function base32(bytes: Uint8Array): string {
+  const bits = Array.from(bytes, (byte) => byte.toString(2).padStart(8, "0")).join("");
+  return (bits.match(/.{5}/g) ?? [])
+    .map((five) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[Number.parseInt(five, 2)])
+    .join("");
+}
+
+/** The same key, sealed with the key that seals now. */
+export async function sealAnew(key: SealedKey, sealer: Sealer): Promise<string> {
+  const pkcs8 = await openPrivateHalf(key, sealer);
+  const sealed = await sealer.seal(pkcs8, sealingContext(key));
+  pkcs8.fill(0);
+  return sealed;
+}
+
 /** @throws {SealError} */
 export async function openKey(key: SealedKey, sealer: Sealer): Promise<SigningKey> {
-  if (key.sealedPrivateKey === null) throw new SealError("the private half of a key that was retired is gone");
-  const pkcs8 = await sealer.open(key.sealedPrivateKey, sealingContext(key));
-  const privateKey = await crypto.subtle.importKey("pkcs8", pkcs8, ALGORITHM, false, ["sign"]);
+  const pkcs8 = await openPrivateHalf(key, sealer);
+  const privateKey = await crypto.subtle.importKey("pkcs8", pkcs8, keyAlgorithm, false, ["sign"]);
   pkcs8.fill(0);
   return { kid: key.kid, publicJwk: key.publicJwk, publicKey: await importPublicKey(key.publicJwk), privateKey };
 }
 
+function openPrivateHalf(key: SealedKey, sealer: Sealer): Promise<Uint8Array<ArrayBuffer>> {
+  if (key.sealedPrivateKey === null) throw new SealError("the private half of a key that was retired is gone");
+  return sealer.open(key.sealedPrivateKey, sealingContext(key));
+}
+
 export async function importPublicKey(jwk: JWK): Promise<CryptoKey> {
-  return crypto.subtle.importKey("jwk", jwk as JsonWebKey, ALGORITHM, true, ["verify"]);
+  return crypto.subtle.importKey("jwk", jwk as JsonWebKey, keyAlgorithm, true, ["verify"]);
 }
 
 /** The public half as a member of a JWKS (RFC 7517 §5). */

@@ -16,8 +16,16 @@ import {
 } from "../../src/store/organizations.ts";
 import { findPrincipalByToken, hasApiToken, insertPrincipal, putApiToken } from "../../src/store/principals.ts";
 import { findDefaultRegistry, insertRegistry } from "../../src/store/registries.ts";
-import { deleteRobot, findRobot, insertRobot, listRobots, touchRobot, updateRobot } from "../../src/store/robots.ts";
-import { insertSigningKey, listSigningKeys, retireSigningKey } from "../../src/store/signing-keys.ts";
+import {
+  deleteRobot,
+  findRobot,
+  insertRobot,
+  listRobots,
+  touchRobot,
+  touchRobots,
+  updateRobot,
+} from "../../src/store/robots.ts";
+import { insertSigningKey, listSigningKeys, updateSigningKey } from "../../src/store/signing-keys.ts";
 import { describeOnBoth } from "./databases.ts";
 
 const at = new Date("2026-01-02T03:04:05.678Z");
@@ -91,17 +99,19 @@ describeOnBoth("the store", (database) => {
     });
   });
 
-  it("notes a robot's use once in a while", async () => {
+  it("notes a robot's latest use, one by one or many at once", async () => {
     const id = await newRobot("touched");
-    const minute = 60_000;
-    const later = (milliseconds: number) => new Date(at.getTime() + milliseconds);
+    const other = await newRobot("touched-too");
+    const later = (seconds: number) => new Date(at.getTime() + seconds * 1000);
     const lastAccessed = async () =>
       (await findRobot(db, { organization: "acme", robot: "touched" }))?.robot.lastAccessed;
-    await touchRobot(db, id, at, later(-minute));
-    await touchRobot(db, id, later(minute / 2), later(-minute / 2));
+    await touchRobot(db, id, at);
+    await touchRobot(db, id, later(-1));
     expect(await lastAccessed()).toEqual(at);
-    await touchRobot(db, id, later(2 * minute), later(minute));
-    expect(await lastAccessed()).toEqual(later(2 * minute));
+    expect((await touchRobots(db, [id, other, uuidv7()], later(2))).toSorted()).toEqual([id, other].toSorted());
+    expect(await lastAccessed()).toEqual(later(2));
+    await touchRobots(db, [id], later(1));
+    expect(await lastAccessed()).toEqual(later(2));
   });
 
   it("keeps bindings in order, with all their terms, and counts their uses", async () => {
@@ -188,13 +198,16 @@ describeOnBoth("the store", (database) => {
       sealedPrivateKey: "s",
       certificate: null,
       notAfter: null,
+      profile: "x5c" as const,
       createdAt: at,
+      activatedAt: at,
+      retiredAt: null,
     };
     const id = uuidv7();
     await insertSigningKey(db, { ...key, id });
     const another = insertSigningKey(db, { ...key, id: uuidv7() });
     expect(isUniqueViolation(await another.catch((error) => error))).toBe(true);
-    await retireSigningKey(db, id);
+    await updateSigningKey(db, id, { status: "retired" });
     await insertSigningKey(db, { ...key, id: uuidv7() });
     expect((await listSigningKeys(db)).map(({ status }) => status)).toEqual(["retired", "active"]);
   });

@@ -77,7 +77,10 @@ function decode(sealed: string): unknown[] {
 describe("a stored signing key", () => {
   it("opens as what it is and for whom it is, and as nothing else", async () => {
     const sealer = await createSealer([oldKey]);
-    const stored = await generateKey("id-1", "registry_token", "registry-1", sealer);
+    const stored = await generateKey(
+      { id: "id-1", purpose: "registry_token", registryId: "registry-1", profile: "x5c" },
+      sealer,
+    );
     expect((await openKey(stored, sealer)).kid).toBe(stored.kid);
     const others: { id?: string; purpose?: KeyPurpose; registryId?: string | null }[] = [
       { id: "id-2" },
@@ -91,7 +94,7 @@ describe("a stored signing key", () => {
 
   it("cannot be taken out again, and shows only its public half", async () => {
     const sealer = await createSealer([oldKey]);
-    const stored = await generateKey("id-1", "robot_token", null, sealer);
+    const stored = await generateKey({ id: "id-1", purpose: "robot_token", registryId: null, profile: null }, sealer);
     expect(Object.keys(stored.publicJwk).sort()).toEqual(["crv", "kty", "x", "y"]);
     const { privateKey } = await openKey(stored, sealer);
     expect(privateKey.extractable).toBe(false);

@@ -1,0 +1,103 @@
+import type { X509Certificate } from "@peculiar/x509";
+import type { Problem } from "../domain/binding.ts";
+import { limits } from "../limits.ts";
+import { type Certificate, certificatesProblem, loadX509, splitPem } from "./certificates.ts";
+import { keyAlgorithm } from "./signing-key.ts";
+
+/** A certificate authority that an operator brings along: both in PEM. */
+export interface BroughtAuthority {
+  /** The issuing certificate first, then those above it, up to the one that registries trust. */
+  readonly certificates: string;
+  /** PKCS#8, unencrypted, on P-256. */
+  readonly privateKey: string;
+}
+
+export type BroughtAuthorityResult =
+  | { readonly ok: true; readonly pair: CryptoKeyPair; readonly certificate: Certificate }
+  | { readonly ok: false; readonly problem: Problem };
+
+/**
+ * Checks that an authority can issue leaves which registries accept.
+ *
+ * @param now epoch seconds
+ */
+export async function readAuthority(brought: BroughtAuthority, now: number): Promise<BroughtAuthorityResult> {
+  const refuse = (member: "certificates" | "private_key", message: string): BroughtAuthorityResult => ({
+    ok: false,
+    problem: { path: ["authority", member], message },
+  });
+  const x509 = await loadX509();
+  const blocks = splitPem(brought.certificates);
+  if (blocks.length === 0 || blocks.length > limits.certificates.chain) {
+    return refuse("certificates", `must hold 1 to ${limits.certificates.chain} certificates in PEM`);
+  }
+  const unreadable = await certificatesProblem(brought.certificates);
+  if (unreadable) return refuse("certificates", unreadable);
+  const chain = blocks.map((block) => new x509.X509Certificate(block));
+  const privateKey = await importPrivateKey(brought.privateKey);
+  if (!privateKey) {
+    return refuse(
+      "private_key",
+      "must be a P-256 key in unencrypted PKCS#8 (try: openssl pkcs8 -topk8 -nocrypt -in ca.key)",
+    );
+  }
+  const issuing = chain[0] as X509Certificate;
+  const publicKey = await issuing.publicKey.export(keyAlgorithm, ["verify"]).catch(() => undefined);
+  if (!publicKey || !(await belongTogether(publicKey, privateKey))) {
+    return refuse("private_key", "is not the key of the first certificate");
+  }
+  const problem = (await chainProblem(chain)) ?? authorityProblem(x509, issuing, now);
+  if (problem) return refuse("certificates", problem);
+  return {
+    ok: true,
+    pair: { publicKey, privateKey },
+    certificate: { pem: blocks.join(""), notAfter: Math.floor(issuing.notAfter.getTime() / 1000) },
+  };
+}
+
+async function importPrivateKey(pem: string): Promise<CryptoKey | undefined> {
+  const body = /^\s*-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END PRIVATE KEY-----\s*$/.exec(pem)?.[1];
+  if (body === undefined) return undefined;
+  try {
+    const bytes = Uint8Array.from(atob(body.replace(/\s/g, "")), (character) => character.charCodeAt(0));
+    return await crypto.subtle.importKey("pkcs8", bytes, keyAlgorithm, true, ["sign"]);
+  } catch {
+    return undefined;
+  }
+}
+
+async function belongTogether(publicKey: CryptoKey, privateKey: CryptoKey): Promise<boolean> {
+  const algorithm = { name: "ECDSA", hash: "SHA-256" };
+  const probe = crypto.getRandomValues(new Uint8Array(32));
+  return crypto.subtle.verify(algorithm, publicKey, await crypto.subtle.sign(algorithm, privateKey, probe), probe);
+}
+
+async function chainProblem(chain: readonly X509Certificate[]): Promise<string | undefined> {
+  for (const [index, certificate] of chain.slice(0, -1).entries()) {
+    const above = chain[index + 1] as X509Certificate;
+    const signed = await certificate.verify({ publicKey: above.publicKey, signatureOnly: true }).catch(() => false);
+    if (!signed || certificate.issuer !== above.subject) {
+      return `must be in order, each signed by the one after it: number ${index + 1} is not`;
+    }
+  }
+  return undefined;
+}
+
+function authorityProblem(
+  x509: Awaited<ReturnType<typeof loadX509>>,
+  issuing: X509Certificate,
+  now: number,
+): string | undefined {
+  const usage = issuing.getExtension(x509.KeyUsagesExtension)?.usages;
+  if (issuing.getExtension(x509.BasicConstraintsExtension)?.ca !== true) {
+    return "must begin with the certificate of an authority (basicConstraints CA:TRUE)";
+  }
+  if (usage !== undefined && !(usage & x509.KeyUsageFlags.keyCertSign)) {
+    return "must begin with a certificate whose key usage has keyCertSign";
+  }
+  if (issuing.notBefore.getTime() / 1000 > now) return "must begin with a certificate that is good already";
+  const left = issuing.notAfter.getTime() / 1000 - now;
+  return left > limits.certificates.broughtMinSeconds
+    ? undefined
+    : `must begin with a certificate that is good for another ${limits.certificates.broughtMinSeconds / 86_400} days`;
+}
