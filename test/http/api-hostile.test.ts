@@ -52,6 +52,9 @@ const conditioned = fc.dictionary(fc.oneof(hostileText, fc.string()), condition,
 }));
 const grant = almost(["registry", "repository", "actions", "catalog"]);
 
+const pull = almost(["registry", "repository"]).map((given) => ({ repository: "acme/app", ...given }));
+const prefix = fc.oneof(fc.constantFrom("legacy", "legacy/", "legacy/*"), anything);
+
 /** Every route that takes a body, with bodies that it might almost take. */
 const routes: [string, string, fc.Arbitrary<unknown>][] = [
   ["POST", "/organization/", almost(["name", "email"])],
@@ -61,6 +64,11 @@ const routes: [string, string, fc.Arbitrary<unknown>][] = [
   ["PATCH", robot, almost(["description", "unstructured_metadata", "disabled"])],
   ["POST", `${robot}/federation`, fc.array(fc.oneof(binding, conditioned), { maxLength: 3 })],
   ["PUT", `${robot}/grants`, fc.array(grant, { maxLength: 3 })],
+  ["PATCH", "/organization/acme", almost(["robot_tokens", "anonymous_pull", "repository_prefixes"])],
+  ["PATCH", "/organization/acme", fc.array(pull, { maxLength: 3 }).map((anonymous_pull) => ({ anonymous_pull }))],
+  ["PATCH", "/organization/acme", fc.array(prefix).map((repository_prefixes) => ({ repository_prefixes }))],
+  ["POST", `${robot}/regenerate`, almost(["expires_at", "keep_old_seconds"])],
+  ["PUT", "/repository/acme/app/permissions/user/acme+ci", almost(["role"])],
 ];
 
 /** Mostly what a route might almost take, then any JSON, then any text. */
@@ -107,6 +115,8 @@ describe("any address", () => {
       fc.tuple(encoded, encoded).map(([org, name]) => `/organization/${org}/robots/${name}`),
       encoded.map((name) => `/organization/acme/robots/${name}/federation`),
       encoded.map((name) => `/organization/acme/robots/${name}/grants`),
+      encoded.map((name) => `/organization/acme/robots/${name}/permissions`),
+      fc.tuple(encoded, encoded).map(([repository, user]) => `/repository/acme/${repository}/permissions/user/${user}`),
       fc.constantFrom("/organization/", "/organization/acme/robots", "/organization/acme/logs", "/logs"),
     );
     await fc.assert(
