@@ -1,32 +1,61 @@
 import type { Deps } from "../deps.ts";
-import { formatRobotName } from "../domain/names.ts";
+import { formatRobotName, type RobotName } from "../domain/names.ts";
 import { epochSeconds } from "../platform.ts";
+import type { Db } from "../store/db.ts";
 import { insertRevokedToken } from "../store/revoked-tokens.ts";
-import { verifyRobotToken } from "../tokens/robot-token.ts";
-import { type RequestOrigin, recordAudit } from "./audit.ts";
+import { deleteStaticToken } from "../store/static-tokens.ts";
+import { type RobotToken, verifyRefreshToken, verifyRobotToken } from "../tokens/robot-token.ts";
+import { sha256 } from "../tokens/signing-key.ts";
+import { isStaticToken } from "../tokens/static-token.ts";
+import { type AuditEvent, type RequestOrigin, recordAudit } from "./audit.ts";
+
+type RevokeDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "keys">;
 
 /**
- * Ends a robot token, by whoever holds it. What is no good robot token is left alone, and nobody is told:
- * it opens nothing either way (RFC 7009 §2.2).
+ * Ends a robot token, by whoever holds it: itself, a refresh token that stands for it, or a static one. What
+ * is none of these is left alone, and nobody is told: it opens nothing either way (RFC 7009 §2.2).
  */
-export async function revokeRobotToken(
-  deps: Pick<Deps, "config" | "db" | "clock" | "random" | "keys">,
-  { requestId, clientAddress }: RequestOrigin,
-  compact: string,
-): Promise<void> {
-  const verified = await verifyRobotToken(compact, deps.config, deps.keys.robotTokenKey, epochSeconds(deps.clock));
-  if (!verified.ok) return;
-  const { robot, jti, exp, bindingId } = verified.token;
+export async function revokeRobotToken(deps: RevokeDeps, origin: RequestOrigin, text: string): Promise<void> {
+  if (isStaticToken(text)) return revokeStaticToken(deps, origin, text);
+  const token = await verify(deps, text);
+  if (!token) return;
+  const { robot, jti, exp, bindingId } = token;
   await deps.db.transaction(async (tx) => {
     if (!(await insertRevokedToken(tx, { jti, expiresAt: new Date(exp * 1000) }))) return;
-    await recordAudit(tx, deps, {
-      requestId,
-      clientAddress,
-      kind: "revoke_robot_token",
-      organization: robot.organization,
-      robot: formatRobotName(robot),
-      outcome: "success",
-      metadata: { robot_token_jti: jti, binding_id: bindingId },
-    });
+    await record(deps, tx, origin, robot, { robot_token_jti: jti, binding_id: bindingId });
+  });
+}
+
+async function verify({ config, clock, keys }: RevokeDeps, compact: string): Promise<RobotToken | undefined> {
+  const now = epochSeconds(clock);
+  const verified = await verifyRobotToken(compact, config, keys.robotTokenKey, now);
+  const refreshing = verified.ok
+    ? verified
+    : await verifyRefreshToken(compact, undefined, config, keys.robotTokenKey, now);
+  return refreshing.ok ? refreshing.token : undefined;
+}
+
+async function revokeStaticToken(deps: RevokeDeps, origin: RequestOrigin, text: string): Promise<void> {
+  await deps.db.transaction(async (tx) => {
+    const ended = await deleteStaticToken(tx, await sha256(text));
+    if (ended) await record(deps, tx, origin, ended.robot, { static_token_id: ended.id });
+  });
+}
+
+function record(
+  deps: RevokeDeps,
+  tx: Db,
+  { requestId, clientAddress }: RequestOrigin,
+  robot: RobotName,
+  metadata: AuditEvent["metadata"],
+): Promise<void> {
+  return recordAudit(tx, deps, {
+    requestId,
+    clientAddress,
+    kind: "revoke_robot_token",
+    organization: robot.organization,
+    robot: formatRobotName(robot),
+    outcome: "success",
+    metadata,
   });
 }

@@ -1,4 +1,4 @@
-import { desc, eq, lt, sql } from "drizzle-orm";
+import { and, desc, eq, lt, sql } from "drizzle-orm";
 import type { RepositoryUse } from "../domain/uses.ts";
 import type { Db } from "./db.ts";
 import { repositoryUses } from "./schema.ts";
@@ -35,18 +35,25 @@ function keyOf({ robot, day, service, repository, action }: RepositoryUse): stri
   return JSON.stringify([robot, day, service, repository, action]);
 }
 
-/** What a robot was given registry tokens for, latest day first. */
+/** A row's place in the order of the list. */
+export type UsePosition = Pick<RepositoryUse, "day" | "service" | "repository" | "action">;
+
+/** What a robot was given registry tokens for, latest day first, those after `after`. */
 export async function listRepositoryUses(
   db: Db,
   robot: string,
-  { offset, limit }: { readonly offset: number; readonly limit: number },
+  after: UsePosition | undefined,
+  limit: number,
 ): Promise<RepositoryUse[]> {
+  const { day, service, repository, action } = repositoryUses;
+  const beyond =
+    after &&
+    sql`(${day}, ${service}, ${repository}, ${action}) < (${after.day}::date, ${after.service}, ${after.repository}, ${after.action})`;
   return db
     .select()
     .from(repositoryUses)
-    .where(eq(repositoryUses.robot, robot))
-    .orderBy(desc(repositoryUses.day), repositoryUses.service, repositoryUses.repository, repositoryUses.action)
-    .offset(offset)
+    .where(and(eq(repositoryUses.robot, robot), beyond))
+    .orderBy(desc(day), desc(service), desc(repository), desc(action))
     .limit(limit);
 }
 

@@ -1,4 +1,5 @@
 import { and, asc, eq, gt, inArray, isNull, lte, or } from "drizzle-orm";
+import type { RobotName } from "../domain/names.ts";
 import type { Db } from "./db.ts";
 import type { RobotOfOrganization } from "./robots.ts";
 import { organizations, robots, staticTokens } from "./schema.ts";
@@ -35,6 +36,19 @@ export async function deleteStaticTokens(tx: Db, robotId: string): Promise<numbe
     .where(eq(staticTokens.robotId, robotId))
     .returning({ id: staticTokens.id });
   return deleted.length;
+}
+
+/** Ends the one of that hash now. @returns it, with whose it was */
+export async function deleteStaticToken(
+  tx: Db,
+  tokenHash: string,
+): Promise<{ readonly id: string; readonly robot: RobotName } | undefined> {
+  const found = await findStaticToken(tx, tokenHash);
+  if (!found) return undefined;
+  const { token, robot, organization } = found;
+  const deleted = await tx.delete(staticTokens).where(eq(staticTokens.id, token.id)).returning({ id: staticTokens.id });
+  if (deleted.length === 0) return undefined;
+  return { id: token.id, robot: { organization: organization.name, robot: robot.name } };
 }
 
 /** Lets those of a robot stand until then, and none longer than it would. */

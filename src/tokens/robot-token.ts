@@ -87,23 +87,29 @@ export async function verifyRobotToken(
   findKey: FindKey,
   now: number,
 ): Promise<RobotTokenResult> {
-  return verify(compact, { typ: ROBOT_TYPE }, parties, findKey, now);
+  return verify(compact, ROBOT_TYPE, (named) => named === undefined, parties, findKey, now);
 }
 
-/** The same for a refresh token of the registry `service`: what it tells is of the robot token behind it. */
+/**
+ * The same for a refresh token: what it tells is of the robot token behind it.
+ *
+ * @param service of the registry that it must be for; `undefined` for any
+ */
 export async function verifyRefreshToken(
   compact: string,
-  service: string,
+  service: string | undefined,
   parties: RobotTokenParties,
   findKey: FindKey,
   now: number,
 ): Promise<RobotTokenResult> {
-  return verify(compact, { typ: REFRESH_TYPE, service }, parties, findKey, now);
+  const isFor = (named: string | undefined) => named !== undefined && (service ?? named) === named;
+  return verify(compact, REFRESH_TYPE, isFor, parties, findKey, now);
 }
 
 async function verify(
   compact: string,
-  { typ, service }: { readonly typ: string; readonly service?: string },
+  typ: string,
+  isFor: (service: string | undefined) => boolean,
   { publicUrl }: RobotTokenParties,
   findKey: FindKey,
   now: number,
@@ -121,7 +127,7 @@ async function verify(
     });
     const robot = parseRobotName(payload.sub ?? "");
     const { binding, scope, jti, exp } = payload;
-    if (!robot || payload.service !== service) return { ok: false, reason: "invalid" };
+    if (!robot || !isFor(payload.service)) return { ok: false, reason: "invalid" };
     return {
       ok: true,
       token: {

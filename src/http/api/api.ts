@@ -19,6 +19,7 @@ import { repositoryRoutes } from "./repositories.ts";
 import { robotTokenRoutes } from "./robot-tokens.ts";
 import { robotRoutes } from "./robots.ts";
 import { type ApiEnv, createApi } from "./route.ts";
+import { usageRoutes } from "./usage.ts";
 import { userRoutes } from "./user.ts";
 
 const BASE = "/api/v1";
@@ -39,6 +40,7 @@ export function managementApi(deps: Deps) {
     explainRoutes,
     issuerRoutes,
     registryApiRoutes,
+    usageRoutes,
     logRoutes,
     presetRoutes,
   ]) {

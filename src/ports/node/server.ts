@@ -24,6 +24,7 @@ import { createLog, warnOfRisks } from "../log.ts";
 import { adminTokenFile, DataDirError, type KeptSecret, keepSecret, lockDataDir, secretKeyFile } from "./data-dir.ts";
 import { type Database, openEmbedded, openPostgres } from "./database.ts";
 import { createIssuerFetch } from "./issuer-fetch.ts";
+import { createReplaceableSealer, reloadSecretKeys } from "./secret-key.ts";
 import { readTls, reloadTls } from "./tls.ts";
 
 export interface ServerOptions {
@@ -58,8 +59,8 @@ export async function startServer({ environment, write, clock = systemClock }: S
     for (const closer of closers.splice(0).reverse()) await closer();
   };
   try {
-    const storage = await openStorage(config, closers);
-    const sealer = await createSealer(storage.config.secretKeys ?? []);
+    const storage = await openStorage(config, environment, closers);
+    const sealer = createReplaceableSealer(await createSealer(storage.config.secretKeys ?? []));
     const random = { uuid: uuidv7 };
     const { db } = storage.database;
     await bootstrap(db, storage.config, { sealer, clock, random }).catch((error) => {
@@ -89,9 +90,12 @@ export async function startServer({ environment, write, clock = systemClock }: S
       peerAddress: (c) => getConnInfo(c).remote.address,
     };
     closers.push(() => writeSummary(deps).catch((error) => log.error("a summary was lost", { error })));
+    const maintainNow = () => maintain(db, { sealer, clock, random });
+    const { secretKeyPath } = storage;
+    if (secretKeyPath) closers.push(reloadSecretKeys(secretKeyPath, sealer, maintainNow, log));
     closers.push(() => writeUses(deps).catch((error) => log.error("counts of uses were lost", { error })));
     closers.push(
-      every(limits.keys.maintenanceSeconds * 1000, log, () => maintain(db, { sealer, clock, random })),
+      every(limits.keys.maintenanceSeconds * 1000, log, maintainNow),
       every(limits.audit.summarySeconds * 1000, log, () => summarizeRefusals(deps)),
       every(limits.uses.writeMilliseconds, log, () => writeUses(deps)),
     );
@@ -129,15 +133,18 @@ interface Storage {
   readonly config: Config;
   readonly database: Database;
   readonly newAdminTokenPath?: string;
+  /** Where the sealing keys were read from, if from a file. */
+  readonly secretKeyPath: string | undefined;
 }
 
 /** Opens the database; the embedded one comes with the secrets that the first start made. */
-async function openStorage(config: Config, closers: (() => unknown)[]): Promise<Storage> {
+async function openStorage(config: Config, environment: Environment, closers: (() => unknown)[]): Promise<Storage> {
+  const secretKeyPath = environment.BERTH_SECRET_KEY_FILE?.trim() || undefined;
   if (config.databaseUrl) {
     if (!config.secretKeys) throw new ConfigError([secretKeyProblem]);
     const database = await openPostgres(config.databaseUrl);
     closers.push(database.close);
-    return { config, database };
+    return { config, database, secretKeyPath };
   }
   const lock = await lockDataDir(config.dataDir);
   closers.push(lock.release);
@@ -150,7 +157,12 @@ async function openStorage(config: Config, closers: (() => unknown)[]): Promise<
   };
   const database = await openEmbedded(config.dataDir);
   closers.push(database.close);
-  return { config: kept, database, ...(adminToken?.isNew && { newAdminTokenPath: adminToken.path }) };
+  return {
+    config: kept,
+    database,
+    secretKeyPath: secretKey?.path ?? secretKeyPath,
+    ...(adminToken?.isNew && { newAdminTokenPath: adminToken.path }),
+  };
 }
 
 function readKeptKeys({ value, path }: KeptSecret) {

@@ -1,0 +1,46 @@
+import { base64url } from "jose";
+import type { Deps } from "../deps.ts";
+import { formatRobotName, type RobotName } from "../domain/names.ts";
+import type { RepositoryUse } from "../domain/uses.ts";
+import { listRepositoryUses, type UsePosition } from "../store/repository-uses.ts";
+import { getRobot } from "./manage-robots.ts";
+import { refuseProblems } from "./management-error.ts";
+import { type Page, pageOf } from "./page.ts";
+import type { Actor } from "./principals.ts";
+
+/** What a robot was given registry tokens for, latest day first. A second or so is not written down yet. */
+export async function pageUsage(
+  deps: Pick<Deps, "db">,
+  actor: Actor,
+  name: RobotName,
+  { after, limit }: { readonly after: string; readonly limit: number },
+): Promise<Page<RepositoryUse>> {
+  await getRobot(deps, actor, name);
+  const position = after === "" ? undefined : readCursor(after);
+  return pageOf(await listRepositoryUses(deps.db, formatRobotName(name), position, limit + 1), limit, toCursor);
+}
+
+function toCursor({ day, service, repository, action }: RepositoryUse): string {
+  return base64url.encode(JSON.stringify([day, service, repository, action]));
+}
+
+function readCursor(text: string): UsePosition {
+  const parts = parse(text);
+  const isPosition =
+    Array.isArray(parts) &&
+    parts.length === 4 &&
+    parts.every((part) => typeof part === "string" && part.isWellFormed() && !part.includes("\0")) &&
+    /^\d{4}-\d{2}-\d{2}$/.test(parts[0]) &&
+    !Number.isNaN(Date.parse(parts[0]));
+  if (!isPosition) refuseProblems([{ path: ["next_page"], message: "must be the next_page of the page before" }]);
+  const [day, service, repository, action] = parts as [string, string, string, string];
+  return { day, service, repository, action };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(base64url.decode(text)));
+  } catch {
+    return undefined;
+  }
+}
