@@ -184,3 +184,45 @@ describe("the lists", () => {
     expectProblem(await berth.api("GET", "/organization/acme/robots/none/permissions"), 404, "not_found");
   });
 });
+
+describe("a permission is of the default registry alone", () => {
+  const registry = "images.example";
+  beforeAll(async () => {
+    await berth.api("POST", "/registries", { service: registry });
+  });
+
+  it("and grants on another are neither seen nor touched", async () => {
+    const elsewhere = [{ registry, repository: "acme/app", actions: ["pull"] }];
+    await setGrants("acme+ci", elsewhere);
+    expectProblem(await berth.api("GET", of("acme/app")), 404, "not_found");
+    expectProblem(await berth.api("DELETE", of("acme/app")), 404, "not_found");
+    expect((await berth.api("GET", "/organization/acme/robots/ci/permissions")).body).toEqual({ permissions: [] });
+    expect((await berth.api("GET", "/repository/acme/app/permissions/user/")).body).toEqual({ permissions: {} });
+    await put("acme/app", "write");
+    expect((await berth.api("GET", grantsOf("acme+ci"))).body).toEqual([
+      ...elsewhere,
+      { registry: berth.host, repository: "acme/app", actions: ["pull", "push"] },
+    ]);
+  });
+
+  it("and so is what anybody may pull, as permissions tell it", async () => {
+    await berth.createRobot("open+ci", { grants: [{ repository: "open/app", actions: ["pull"] }] });
+    const isPublic = async () =>
+      (await berth.api("GET", "/organization/open/robots/ci/permissions")).body.permissions[0].repository.is_public;
+    const open = (given: object) =>
+      berth.api("PATCH", "/organization/open", { anonymous_pull: [{ repository: "open/*", ...given }] });
+    await open({ registry });
+    expect(await isPublic()).toBe(false);
+    await open({});
+    expect(await isPublic()).toBe(true);
+  });
+
+  it("and a grant of the catalog is no repository's of that name", async () => {
+    await berth.createRobot("names+ci", { grants: [{ catalog: true }] });
+    await berth.api("PATCH", "/organization/names", { repository_prefixes: ["catalog"] });
+    expectProblem(await berth.api("GET", of("catalog", "names+ci")), 404, "not_found");
+    expectProblem(await berth.api("DELETE", of("catalog", "names+ci")), 404, "not_found");
+    expect((await berth.api("GET", "/repository/catalog/permissions/user/")).body).toEqual({ permissions: {} });
+    expect((await berth.api("GET", "/organization/names/robots/ci/permissions")).body).toEqual({ permissions: [] });
+  });
+});

@@ -58,6 +58,12 @@ describe("regenerating a robot's token", () => {
     expect(Buffer.from(auth, "base64").toString()).toMatch(/^acme\+ci:berth_robot_\S+$/);
   });
 
+  it("names the host where clients reach the registry", async () => {
+    await berth.api("POST", "/registries", { service: "images", host: "images.example:5000" });
+    const { body } = await berth.api("POST", `${robot}/regenerate?format=dockerconfigjson&registry=images`, {});
+    expect(Object.keys(body.auths)).toEqual(["images.example:5000"]);
+  });
+
   it("is recorded, and the token is in no record and no log", async () => {
     const { token } = (await berth.api("POST", `${robot}/regenerate`, { keep_old_seconds: 7 })).body;
     const [record] = await records("regenerate_robot_token");
