@@ -136,8 +136,6 @@ export const limits = {
     overlapSeconds: 24 * 3600,
     /** A key that a registry learns of by a restart only is published so long before it signs. */
     leadSeconds: 24 * 3600,
-    /** Two keys made so close to each other were published together. */
-    togetherSeconds: 60,
   },
 
   uses: {

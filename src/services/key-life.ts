@@ -181,14 +181,14 @@ export async function openKeyLife(tx: Db, { sealer, clock, random }: MaintainDep
 
   /**
    * Whether who verifies has the next key: a leaf comes with its token, and the rest is read at a restart, which
-   * is left time for.
+   * is left time for. The first two of a line were published together.
    */
   function isKnown(line: Line): boolean {
     const [active, next] = [find(line, "active"), find(line, "next")];
     if (!active || !next || line.purpose === "robot_token") return true;
     if (active.profile === "x5c" && next.profile === "x5c") return true;
     const published = next.createdAt.getTime();
-    const together = Math.abs(published - active.createdAt.getTime()) < limits.keys.togetherSeconds * 1000;
+    const together = published === active.createdAt.getTime();
     return together || now.getTime() - published >= limits.keys.leadSeconds * 1000;
   }
 

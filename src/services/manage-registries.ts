@@ -7,6 +7,7 @@ import {
   deleteRegistry as deleteRegistryRow,
   findRegistry,
   insertRegistry,
+  lockRegistry,
   pageOfRegistries,
   type Registry,
   updateRegistry,
@@ -99,7 +100,7 @@ export async function changeRegistry(
 export async function deleteRegistry(deps: ManageDeps, actor: Actor, service: string, cascade: boolean): Promise<void> {
   requireSuperUser(actor);
   await alone(deps.db, async (tx) => {
-    const registry = await requireRegistry(tx, service);
+    const registry = (isService(service) && (await lockRegistry(tx, service))) || refuseUnknown(service);
     if (registry.isDefault) throw new ManagementError("conflict", "The default registry cannot be deleted.");
     const grants = await countGrantsOn(tx, registry.id);
     if (grants > 0 && !cascade) {
@@ -117,8 +118,11 @@ export async function deleteRegistry(deps: ManageDeps, actor: Actor, service: st
 /** @throws {ManagementError} when there is none of that service */
 export async function requireRegistry(db: Db, service: string): Promise<Registry> {
   const registry = isService(service) ? await findRegistry(db, service) : undefined;
-  if (!registry) throw notFound(`registry with the service ${service}`);
-  return registry;
+  return registry ?? refuseUnknown(service);
+}
+
+function refuseUnknown(service: string): never {
+  throw notFound(`registry with the service ${service}`);
 }
 
 export async function know(db: Db, registry: Registry): Promise<KnownRegistry> {

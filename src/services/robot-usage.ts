@@ -30,11 +30,17 @@ function readCursor(text: string): UsePosition {
     Array.isArray(parts) &&
     parts.length === 4 &&
     parts.every((part) => typeof part === "string" && part.isWellFormed() && !part.includes("\0")) &&
-    /^\d{4}-\d{2}-\d{2}$/.test(parts[0]) &&
-    !Number.isNaN(Date.parse(parts[0]));
+    isDay(parts[0]);
   if (!isPosition) refuseProblems([{ path: ["next_page"], message: "must be the next_page of the page before" }]);
   const [day, service, repository, action] = parts as [string, string, string, string];
   return { day, service, repository, action };
+}
+
+/** Of the years that the database knows too. */
+function isDay(text: string): boolean {
+  if (!/^(?!0000)\d{4}-\d{2}-\d{2}$/.test(text)) return false;
+  const at = Date.parse(text);
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text);
 }
 
 function parse(text: string): unknown {
