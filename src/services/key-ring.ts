@@ -58,7 +58,9 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()
       return x !== undefined && (await read()).points.has(x);
     },
     async reload() {
-      await load();
+      // One that is under way may have read what was there before.
+      await underway?.catch(() => {});
+      await readAgain();
     },
   };
 
@@ -67,6 +69,10 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()
     const age = deps.clock.now() - (memory.last?.readAt ?? Number.NEGATIVE_INFINITY);
     // A clock that was set back makes it look younger than it is.
     if (memory.last && age >= 0 && age < maxAge) return memory.last.ring;
+    return readAgain();
+  }
+
+  function readAgain(): Promise<KeyRing> {
     underway ??= load().finally(() => {
       underway = undefined;
     });
