@@ -173,4 +173,15 @@ describeWith(["registry", "podman", "buildah", "docker"], "moving from another t
     expect(berth.log.join("\n")).not.toContain(alice.password);
     expect(berth.log.join("\n")).not.toContain(Buffer.from(`alice:${alice.password}`).toString("base64"));
   });
+
+  it("goes on with robots when the old server is gone, and tells people why they have to wait", async () => {
+    await old.close();
+    expect((await byBasic("acme+ci", robotToken)).status).toBe(200);
+    const { status, headers, body } = await byBasic("alice", alice.password);
+    expect([status, headers.has("retry-after")]).toEqual([503, true]);
+    expect(body.errors).toMatchObject([
+      { code: "UNAVAILABLE", message: expect.stringContaining("answers for people") },
+    ]);
+    expect(berth.log.join("\n")).not.toContain(alice.password);
+  });
 });
