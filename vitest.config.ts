@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { CompatibilityReporter } from "./test/support/compatibility-reporter.ts";
 import { LeftOutReporter } from "./test/support/left-out-reporter.ts";
 
 export default defineConfig({
@@ -8,6 +9,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 180_000,
-    reporters: ["default", new LeftOutReporter()],
+    reporters: ["default", new CompatibilityReporter("distribution 2", /\.test\.ts$/), new LeftOutReporter()],
   },
 });

@@ -1,0 +1,6 @@
+import { distribution } from "../../support/registry-kinds.ts";
+import { describeBuilt } from "./built.ts";
+
+describeBuilt("distribution-v3.0.0", (program) =>
+  distribution({ version: "3.0", program, keyProfile: "kid", trust: "jwks" }),
+);

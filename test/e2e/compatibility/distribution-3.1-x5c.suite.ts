@@ -1,0 +1,6 @@
+import { distribution } from "../../support/registry-kinds.ts";
+import { describeBuilt } from "./built.ts";
+
+describeBuilt("distribution-v3.1.2", (program) =>
+  distribution({ version: "3.1", program, keyProfile: "x5c", trust: "rootcertbundle" }),
+);
