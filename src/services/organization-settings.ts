@@ -116,7 +116,7 @@ function pullProblems(organization: Organization, wanted: readonly PullOnRegistr
     const problem = (member: string, message: string) =>
       problems.push({ path: ["anonymous_pull", index, member], message });
     if (registryId === undefined) problem("registry", "is no registry of this service");
-    if (!isRepositoryPattern(repository) || repository === "*") {
+    if (!isRepositoryPattern(repository)) {
       problem("repository", "must be a repository's name, or a prefix of names ending in /*");
     } else if (!ownsPattern(organization, repository)) {
       problem("repository", `must be the organization's own: ${organization.name}/… or one of its repository_prefixes`);
