@@ -92,7 +92,7 @@ export function zot({ version, program }: { readonly version: string; readonly p
   };
 }
 
-async function fetchKeySet(origin: string, service: string): Promise<string> {
+export async function fetchKeySet(origin: string, service: string): Promise<string> {
   const { status, body } = await call(`${origin}/registries/${encodeURIComponent(service)}/jwks.json`);
   if (status !== 200) throw new Error(`there is no key set: ${JSON.stringify(body)}`);
   return JSON.stringify(body);
