@@ -138,6 +138,14 @@ export const limits = {
     leadSeconds: 24 * 3600,
   },
 
+  staticTokens: {
+    /** Of one robot, the old ones that are kept for a while included. */
+    perRobot: 10,
+    maxKeepOldSeconds: 7 * 24 * 3600,
+  },
+
+  organization: { anonymousPulls: 500, repositoryPrefixes: 100 },
+
   uses: {
     /** Between two writes of what registry tokens were issued for: a crash loses as much. */
     writeMilliseconds: 500,

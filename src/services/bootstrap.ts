@@ -49,7 +49,8 @@ export async function maintain(db: Db, deps: MaintainDeps): Promise<void> {
   await alone(db, async (tx) => (await openKeyLife(tx, deps)).maintain());
   await deleteUsedTokens(db, new Date(now));
   await deleteRevokedTokens(db, new Date(now));
-  await deleteExpiredStaticTokens(db, new Date(now));
+  // For a day, whoever still uses one is told that it expired, not that nobody knows it.
+  await deleteExpiredStaticTokens(db, new Date(now - 24 * 3600 * 1000));
   await deleteRepositoryUses(db, new Date(now - limits.uses.keepDays * 24 * 3600 * 1000).toISOString().slice(0, 10));
   await deleteUnboundIssuers(db, new Date(now - limits.keys.maintenanceSeconds * 1000));
 }

@@ -19,8 +19,8 @@ export async function getRegistryConfig(
   requireSuperUser(actor);
   const registry = await requireRegistry(db, service);
   const { signing, certificates } = await keys.registry(registry.id);
-  const keyProfile = "kid" in signing.hint ? "kid" : "x5c";
-  if (format === "zot" && keyProfile === "x5c") {
+  const signsByName = "kid" in signing.hint;
+  if (format === "zot" && !signsByName) {
     throw new ManagementError(
       "conflict",
       'zot knows one key and no certificate chain: set the registry\'s key_profile to "kid", and rotate.',
@@ -32,7 +32,8 @@ export async function getRegistryConfig(
     host: registry.host ?? service,
     realm: registryRealm(config),
     issuer: registry.issuer ?? config.publicUrl,
-    keyProfile,
+    // A registry that will have to find the next key by its name is told how before that key signs.
+    keyProfile: signsByName ? "kid" : registry.keyProfile,
     certificates: certificates.join(""),
     certificatesUrl: `${trust}/certs.pem`,
     jwksUrl: `${trust}/jwks.json`,

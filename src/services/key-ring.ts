@@ -140,13 +140,14 @@ async function readRegistryKeys(
     signing.length > named.length ? ordered.filter(({ purpose }) => purpose === "registry_authority") : [];
   const active = activeOf(signing);
   const { kid, privateKey } = await open(active);
+  const trusted = active.profile === "kid" ? [...named, ...authorities] : [...authorities, ...named];
   return {
     signing: {
       privateKey,
       hint: active.profile === "kid" ? { kid } : { x5c: certificateBodies(active.certificate ?? "") },
     },
     verifying: (await Promise.all(signing.map(importKey))).map(({ publicKey }) => publicKey),
-    certificates: [...authorities, ...named].map((row) => trustAnchor(row.certificate ?? "")),
+    certificates: trusted.map((row) => trustAnchor(row.certificate ?? "")),
     named: await Promise.all(named.map(importKey)),
   };
 }

@@ -1,5 +1,6 @@
 import type { Deps } from "../deps.ts";
 import type { RobotName } from "../domain/names.ts";
+import { limits } from "../limits.ts";
 import { findDefaultRegistry, findRegistry } from "../store/registries.ts";
 import type { Robot } from "../store/robots.ts";
 import { deleteStaticTokens, expireStaticTokens, listStaticTokens } from "../store/static-tokens.ts";
@@ -8,9 +9,6 @@ import { getRobotToChange, recordChange } from "./manage-robots.ts";
 import { ManagementError, refuseProblems } from "./management-error.ts";
 import type { Actor } from "./principals.ts";
 import { type IssuedStaticToken, issueStaticToken } from "./static-tokens.ts";
-
-/** Each change of a fleet's token may overlap with the one before; so many at once are no overlap any more. */
-const MOST_AT_ONCE = 10;
 
 export interface RegenerateRequest {
   /** Absent: never. */
@@ -88,7 +86,7 @@ async function keepOld(tx: Deps["db"], robot: Robot, now: number, seconds: numbe
   await expireStaticTokens(tx, robot.id, new Date(now + seconds * 1000));
   const tokens = await listStaticTokens(tx, robot.id);
   const good = tokens.filter(({ expiresAt }) => expiresAt !== null && expiresAt.getTime() > now);
-  if (good.length >= MOST_AT_ONCE) {
+  if (good.length >= limits.staticTokens.perRobot) {
     throw new ManagementError(
       "conflict",
       `The robot has ${good.length} good tokens, and more would go unseen: leave keep_old_seconds out, which ends them, or wait until some have ended.`,

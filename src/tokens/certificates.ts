@@ -48,6 +48,7 @@ export async function issueLeaf(
   const chain = splitPem(authority.pem);
   const issuer = new x509.X509Certificate(chain[0] ?? "");
   const { notBefore, notAfter } = validity(now, seconds);
+  const keyId = issuer.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId;
   const within = (time: Date) =>
     new Date(Math.min(Math.max(time.getTime(), issuer.notBefore.getTime()), issuer.notAfter.getTime()));
   const leaf = await describe(
@@ -56,7 +57,7 @@ export async function issueLeaf(
       notAfter: within(notAfter),
       serialNumber: serialNumber(),
       subject: distinguishedName(`Berth ${service}`),
-      issuer: issuer.subject,
+      issuer: issuer.subjectName,
       signingAlgorithm: SIGNING,
       publicKey: key.publicKey,
       signingKey: authority.key.privateKey,
@@ -64,7 +65,9 @@ export async function issueLeaf(
         new x509.BasicConstraintsExtension(false, undefined, true),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
         await x509.SubjectKeyIdentifierExtension.create(key.publicKey),
-        await x509.AuthorityKeyIdentifierExtension.create(authority.key.publicKey),
+        keyId === undefined
+          ? await x509.AuthorityKeyIdentifierExtension.create(authority.key.publicKey)
+          : new x509.AuthorityKeyIdentifierExtension(keyId),
       ],
     }),
   );

@@ -17,10 +17,6 @@ import { organizationParam, pageQuery } from "./schemas.ts";
 
 const names = (max: number) => z.array(z.string().max(limits.binding.text).min(1)).max(max).nullable();
 
-/** Each registry token that nobody logged in for looks through them. */
-const MOST_ANONYMOUS_PULLS = 500;
-const MOST_PREFIXES = 100;
-
 const settings = z.object({
   email: z.string().max(320).nullable(),
   audiences: names(limits.binding.audiences).openapi({
@@ -46,11 +42,11 @@ const settings = z.object({
           .openapi({ example: "acme/public/*" }),
       }),
     )
-    .max(MOST_ANONYMOUS_PULLS)
+    .max(limits.organization.anonymousPulls)
     .openapi({ description: "What anybody may pull: names of the organization's own, or prefixes ending in /*" }),
   repository_prefixes: z
     .array(z.string().max(limits.repositoryName + 2))
-    .max(MOST_PREFIXES)
+    .max(limits.organization.repositoryPrefixes)
     .openapi({
       description:
         "Further names that are the organization's own: `legacy` with all below it, or only what is below `legacy/*`",

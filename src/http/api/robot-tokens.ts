@@ -1,11 +1,10 @@
 import type { Deps } from "../../deps.ts";
+import { limits } from "../../limits.ts";
 import { deleteRobotTokens, regenerateRobotToken } from "../../services/manage-robot-tokens.ts";
 import { dockerConfig, kubernetesSecret, loginCommand } from "./login-formats.ts";
 import { presentRobot, presentToken, robot } from "./robots.ts";
 import { actorOf, body, createApi, createRoute, refusals, z } from "./route.ts";
 import { instant, robotParam } from "./schemas.ts";
-
-const MOST_KEPT_SECONDS = 7 * 24 * 3600;
 
 const dockerConfigJson = z
   .object({ auths: z.record(z.string(), z.object({ auth: z.string() })) })
@@ -35,7 +34,7 @@ const regenerated = createRoute({
         keep_old_seconds: z
           .int()
           .min(0)
-          .max(MOST_KEPT_SECONDS)
+          .max(limits.staticTokens.maxKeepOldSeconds)
           .optional()
           .openapi({ description: "How long the tokens before it stay good; absent: they end now" }),
       }),
