@@ -104,7 +104,10 @@ export async function openKeyLife(tx: Db, { sealer, clock, random }: MaintainDep
     const [authority, signing] = linesOf(registry);
     const next = find(signing, "next");
     if (next && next.profile !== registry.keyProfile) await end(next, "revoked");
-    if (registry.keyProfile === "x5c" || hasAuthority(registry)) await ensure(authority);
+    const isIdle = !hasAuthority(registry);
+    if (registry.keyProfile === "x5c" || !isIdle) await ensure(authority);
+    // Nobody looked after it while keys were found by name.
+    if (registry.keyProfile === "x5c" && isIdle) while (isDue(authority)) await turn(authority);
     await ensure(signing);
   }
 
