@@ -54,7 +54,7 @@ function parseScope(scope: string): ResourceActions | undefined {
   const type = scope.slice(0, first).replace(/\([a-z0-9]+\)$/, "");
   const name = scope.slice(first + 1, last);
   const actions = scope.slice(last + 1).split(",");
-  const readable = TYPE.test(type) && name !== "" && actions.every((action) => ACTION.test(action));
+  const readable = TYPE.test(type) && actions.every((action) => ACTION.test(action));
   return readable ? { type, name, actions: actions.filter((action) => action !== "") } : undefined;
 }
 
@@ -91,6 +91,10 @@ function inOrder({ type }: ResourceActions, actions: readonly string[]): readonl
 }
 
 function actionsOn(resource: ResourceActions, grants: readonly Grant[]): readonly string[] {
+  // So zot asks for its catalog; no repository has no name.
+  if (resource.type === "repository" && resource.name === "") {
+    return grants.some(({ type, pattern }) => type === "registry" && pattern === "catalog") ? ["pull"] : [];
+  }
   const actions = new Set(grants.filter((grant) => covers(grant, resource)).flatMap((grant) => grant.actions));
   if (resource.type === "registry") return [...actions];
   return repositoryActions.filter((action) => actions.has(action));

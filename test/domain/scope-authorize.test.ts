@@ -22,6 +22,18 @@ describe("what is granted", () => {
       [grant("acme/app", "pull", "push")],
       [repository("acme/app", "pull", "push")],
     ],
+    [
+      "zot's catalog, which it calls a repository without a name, to who may see the catalog",
+      [repository("", "pull", "push")],
+      [catalog],
+      [repository("", "pull")],
+    ],
+    [
+      "no repository without a name to who may pull all that have one",
+      [repository("", "pull")],
+      [grant("*", "pull")],
+      [],
+    ],
     ["nothing, where nothing is held", [repository("acme/app", "pull")], [], []],
     ["nothing, where another's is held", [repository("other/app", "pull")], [grant("acme/*", "pull")], []],
     [

@@ -68,7 +68,6 @@ describe("scope parameters", () => {
   it.each([
     "repository",
     "repository:acme/app",
-    "repository::pull",
     ":acme/app:pull",
     "Repository:acme/app:pull",
     "repository(:acme/app:pull",

@@ -195,7 +195,7 @@ describe.each(ways)("%s", (name, way) => {
     }
   });
 
-  it.each(["repository", "acme/a", "repository:acme/a", ":acme/a:pull", "repository::pull", "repository:acme/a:PULL"])(
+  it.each(["repository", "acme/a", "repository:acme/a", ":acme/a:pull", "repository:acme/a:PULL"])(
     "refuses the scope %j",
     async (scope) => {
       expectError(await ask(scoped(scope)), 400, "UNSUPPORTED");

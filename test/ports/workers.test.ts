@@ -179,7 +179,7 @@ describe("in Cloudflare's runtime, beside an instance on Node", () => {
       await worker.maintain();
       const leaves = await sql`
         select status, not_after > now() + interval '80 days' as renewed from signing_keys
-        where purpose = 'registry_token' order by status`;
+        where purpose = 'registry_token' and status <> 'next' order by status`;
       expect(leaves).toEqual([
         { status: "active", renewed: true },
         { status: "retired", renewed: false },
