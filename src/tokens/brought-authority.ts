@@ -46,12 +46,16 @@ export async function readAuthority(brought: BroughtAuthority, now: number): Pro
   if (!publicKey || !(await belongTogether(publicKey, privateKey))) {
     return refuse("private_key", "is not the key of the first certificate");
   }
-  const problem = (await chainProblem(chain)) ?? authorityProblem(x509, issuing, now);
+  const problem = (await chainProblem(chain)) ?? authorityProblem(x509, chain, now);
   if (problem) return refuse("certificates", problem);
   return {
     ok: true,
     pair: { publicKey, privateKey },
-    certificate: { pem: blocks.join(""), notAfter: Math.floor(issuing.notAfter.getTime() / 1000) },
+    certificate: {
+      // Without what some programs write between certificates.
+      pem: chain.map((certificate) => `${certificate.toString("pem")}\n`).join(""),
+      notAfter: Math.floor(Math.min(...chain.map(({ notAfter }) => notAfter.getTime())) / 1000),
+    },
   };
 }
 
@@ -83,21 +87,24 @@ async function chainProblem(chain: readonly X509Certificate[]): Promise<string |
   return undefined;
 }
 
+/** Registries look at every certificate up to the one that they trust, and at that too (RFC 5280 §6.1.4). */
 function authorityProblem(
   x509: Awaited<ReturnType<typeof loadX509>>,
-  issuing: X509Certificate,
+  chain: readonly X509Certificate[],
   now: number,
 ): string | undefined {
-  const usage = issuing.getExtension(x509.KeyUsagesExtension)?.usages;
-  if (issuing.getExtension(x509.BasicConstraintsExtension)?.ca !== true) {
-    return "must begin with the certificate of an authority (basicConstraints CA:TRUE)";
-  }
-  if (usage !== undefined && !(usage & x509.KeyUsageFlags.keyCertSign)) {
-    return "must begin with a certificate whose key usage has keyCertSign";
-  }
-  if (issuing.notBefore.getTime() / 1000 > now) return "must begin with a certificate that is good already";
-  const left = issuing.notAfter.getTime() / 1000 - now;
-  return left > limits.certificates.broughtMinSeconds
-    ? undefined
-    : `must begin with a certificate that is good for another ${limits.certificates.broughtMinSeconds / 86_400} days`;
+  const problems = chain.flatMap((certificate, below) => {
+    const constraints = certificate.getExtension(x509.BasicConstraintsExtension);
+    const usage = certificate.getExtension(x509.KeyUsagesExtension)?.usages;
+    const wanted = [
+      constraints?.ca !== true && "be an authority's (basicConstraints CA:TRUE)",
+      (constraints?.pathLength ?? below) < below && "allow the authorities below it (basicConstraints pathlen)",
+      usage !== undefined && !(usage & x509.KeyUsageFlags.keyCertSign) && "have keyCertSign among its key usages",
+      certificate.notBefore.getTime() / 1000 > now && "be good already",
+      certificate.notAfter.getTime() / 1000 - now <= limits.certificates.broughtMinSeconds &&
+        `be good for another ${limits.certificates.broughtMinSeconds / 86_400} days`,
+    ].find((one) => one !== false);
+    return wanted ? [`must hold authorities alone: number ${below + 1} has to ${wanted}`] : [];
+  });
+  return problems[0];
 }
