@@ -15,6 +15,10 @@ export interface RegistryKind {
   readonly leeway: number;
   /** What it asks of a token that deletes. */
   readonly deletesWith: "delete" | "push";
+  /** Whether a layer that it has in another repository has to be mounted from there; else it has it everywhere. */
+  readonly mountsLayers: boolean;
+  /** Whether it has a scope for its catalog, and so whether anybody can be let in. */
+  readonly opensCatalog: boolean;
   start(place: RegistryPlace): Promise<TestRegistry>;
 }
 
@@ -43,6 +47,8 @@ export function distribution({ version, program, keyProfile, trust }: Distributi
     keyProfile,
     leeway: DISTRIBUTION_LEEWAY,
     deletesWith: "delete",
+    mountsLayers: true,
+    opensCatalog: true,
     async start({ berth, service, port }) {
       const file = trust === "jwks" ? "jwks.json" : "certs.pem";
       const token = { realm: `${berth.url}/v2/auth`, service, issuer: berth.url, [trust]: `/etc/berth/${file}` };
@@ -63,6 +69,8 @@ export function zot({ version, program }: { readonly version: string; readonly p
     keyProfile: "kid",
     leeway: 0,
     deletesWith: "push",
+    mountsLayers: false,
+    opensCatalog: false,
     async start({ berth, service, port }) {
       const directory = await mkdtemp(join(tmpdir(), "berth-zot-"));
       const [certificates, data] = [join(directory, "certs.pem"), join(directory, "data")];
