@@ -18,11 +18,11 @@ export interface RegistrySettings {
   readonly refreshTokens: boolean;
 }
 
-export const serviceRule = "1 to 255 ASCII characters, and no space, quote or backslash";
+export const serviceRule = "1 to 255 ASCII characters, no space, quote or backslash, and be more than . or ..";
 
-/** Whether `text` can be a registry's `service`: it stands in headers and configuration files. */
+/** Whether `text` can be a registry's `service`: it stands in headers, configuration files and paths of URLs. */
 export function isService(text: string): boolean {
-  return /^[\x21-\x7e]{1,255}$/.test(text) && !/["\\]/.test(text);
+  return /^[\x21-\x7e]{1,255}$/.test(text) && !/["\\]|^\.\.?$/.test(text);
 }
 
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
@@ -33,7 +33,7 @@ export function registryProblems(
   { publicUrl, allowHttp }: { readonly publicUrl: string; readonly allowHttp: boolean },
 ): Problem[] {
   const problems: Problem[] = [];
-  if (host !== null && !HOST.test(host)) {
+  if (host !== null && !(HOST.test(host) && URL.canParse(`http://${host}`))) {
     problems.push({ path: ["host"], message: "must be a host with or without a port, such as registry.example.com" });
   }
   if (issuer !== null && (!isPlainText(issuer) || issuer.length > limits.issuer)) {
