@@ -17,8 +17,8 @@ export interface RegistryKind {
   readonly deletesWith: "delete" | "push";
   /** Whether a layer that it has in another repository has to be mounted from there; else it has it everywhere. */
   readonly mountsLayers: boolean;
-  /** Whether it has a scope for its catalog, and so whether anybody can be let in. */
-  readonly opensCatalog: boolean;
+  /** What it asks of a token for its catalog. */
+  readonly catalogScope: "registry:catalog:*" | "repository::pull";
   start(place: RegistryPlace): Promise<TestRegistry>;
 }
 
@@ -48,7 +48,7 @@ export function distribution({ version, program, keyProfile, trust }: Distributi
     leeway: DISTRIBUTION_LEEWAY,
     deletesWith: "delete",
     mountsLayers: true,
-    opensCatalog: true,
+    catalogScope: "registry:catalog:*",
     async start({ berth, service, port }) {
       const file = trust === "jwks" ? "jwks.json" : "certs.pem";
       const token = { realm: `${berth.url}/v2/auth`, service, issuer: berth.url, [trust]: `/etc/berth/${file}` };
@@ -70,7 +70,7 @@ export function zot({ version, program }: { readonly version: string; readonly p
     leeway: 0,
     deletesWith: "push",
     mountsLayers: false,
-    opensCatalog: false,
+    catalogScope: "repository::pull",
     async start({ berth, service, port }) {
       const directory = await mkdtemp(join(tmpdir(), "berth-zot-"));
       const [certificates, data] = [join(directory, "certs.pem"), join(directory, "data")];

@@ -45,7 +45,9 @@ export function describeImages({ kind, site, observe }: Stage): void {
         expect.stringMatching(/^POST (?=.*[?&]mount=).*[?&]from=acme(%2F|\/)app\b.* 201$/),
       );
     }
-    expect(requests.filter((request) => /^(PATCH|PUT) .*\/blobs\/uploads\//.test(request))).toEqual([]);
+    // The configuration may be sent: it is no layer.
+    const sent = requests.flatMap((request) => /^PUT .*[?&]digest=sha256(?::|%3A)(\w+)/.exec(request)?.[1] ?? []);
+    expect(sent.filter((hex) => `sha256:${hex}` !== machine.imageId)).toEqual([]);
     observe(context, client, "copy, with no layer sent again", "yes");
   });
 
@@ -58,13 +60,15 @@ export function describeImages({ kind, site, observe }: Stage): void {
     observe(context, client, "delete", "yes");
   });
 
-  it.for(clientsThat("catalog"))("%s reads the catalog, if anybody can", async ([client, { catalog }], context) => {
+  it.for(clientsThat("catalog"))("%s reads the catalog", async ([client, { catalog }], context) => {
     const names = catalog(await site().seat("acme+auditor"), site().host);
-    if (kind.opensCatalog) {
+    // podman asks for Distribution's scope, whatever the registry wants.
+    const opens = client !== "podman" || kind.catalogScope === "registry:catalog:*";
+    if (opens) {
       expect(await names).toEqual(expect.arrayContaining(["acme/app", "acme/private", "acme/public"]));
     } else {
       await refusal(names);
     }
-    observe(context, client, "catalog", kind.opensCatalog ? "yes" : "refused");
+    observe(context, client, "catalog", opens ? "yes" : "refused");
   });
 }
