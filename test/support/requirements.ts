@@ -22,7 +22,10 @@ const requirements = {
   skopeo: debian("skopeo"),
   buildah: debian("buildah"),
   docker: debian("docker", "docker.io"),
-  containerd: debian("containerd"),
+  containerd: {
+    find: () => (process.getuid?.() === 0 ? which("containerd") : undefined),
+    how: "apt-get install containerd, and run the tests as root",
+  },
   registry: debian("docker-registry"),
   nginx: debian("nginx", "nginx-light"),
   tinyproxy: debian("tinyproxy", "tinyproxy-bin"),
