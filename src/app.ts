@@ -13,6 +13,7 @@ import { registryTrustRoutes } from "./http/registry-trust.ts";
 import { wellKnownRoutes } from "./http/well-known.ts";
 import { ManagementError } from "./services/management-error.ts";
 import { isUnavailable, isUnprepared } from "./store/db.ts";
+import { SealError } from "./tokens/sealing.ts";
 
 export type App = OpenAPIHono<AppEnv>;
 
@@ -88,6 +89,18 @@ function answerError({ log }: Deps, error: Error, c: Context<AppEnv>): Response 
     });
     c.header("Retry-After", "60");
     return answerFailure(c, "unavailable", "The service is not set up yet. The log has it under this request_id.");
+  }
+  if (error instanceof SealError) {
+    log.error("a signing key cannot be opened: give this instance the BERTH_SECRET_KEY that sealed it, too", {
+      request_id: c.get("requestId"),
+      error,
+    });
+    c.header("Retry-After", "60");
+    return answerFailure(
+      c,
+      "unavailable",
+      "A signing key cannot be opened here. The log has it under this request_id.",
+    );
   }
   log.error("request failed", { request_id: c.get("requestId"), error });
   return answerFailure(c, "internal", "Something went wrong here. The log has it under this request_id.");

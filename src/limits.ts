@@ -116,6 +116,8 @@ export const limits = {
     backdateSeconds: 24 * 3600,
     /** An authority that is brought along, with those above it. */
     chain: 4,
+    /** Characters of PEM: all but the last travel in every token, which proxies take in a header. */
+    chainPem: 8 * 1024,
     broughtMinSeconds: 180 * 24 * 3600,
     /** An authority makes way for the next one while this much of its life is left. */
     authorityMarginSeconds: 120 * 24 * 3600,
@@ -153,9 +155,15 @@ export const limits = {
     touchSeconds: 60,
     /** Counts by the day are kept so long. */
     keepDays: 400,
+    /** Of one robot, counted by their names; a burst of as many, the rest together. */
+    newRepositoriesPerMinute: 100,
+    /** Robots' repositories remembered at once for that; the one used longest ago goes first. */
+    named: 50_000,
+    /** Characters of the scope in a log line. */
+    loggedScope: 1024,
   },
 
-  fallbackRealm: { milliseconds: 10_000 },
+  fallbackRealm: { milliseconds: 10_000, atOnce: 64 },
 
   /** One registry token request; a real one names three at most. */
   scopes: 64,

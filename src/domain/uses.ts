@@ -1,8 +1,6 @@
-import type { ResourceActions } from "./scope.ts";
-
 /** How often registry tokens were issued to one robot for one action on one repository, on one day. */
 export interface RepositoryUse {
-  /** `org+robot`; empty for nobody. */
+  /** `org+robot`. */
   readonly robot: string;
   /** Of the registry. */
   readonly service: string;
@@ -20,29 +18,12 @@ export interface Uses {
   readonly repositories: Map<string, RepositoryUse>;
   /** When robots were last seen, by id. */
   readonly robots: Map<string, Date>;
+  /** Robots' repositories that are counted by their names. */
+  readonly named: Map<string, true>;
 }
 
 export function createUses(): Uses {
-  return { repositories: new Map(), robots: new Map() };
-}
-
-export interface IssuedUse {
-  /** Absent: nobody's. */
-  readonly robot?: { readonly id: string; readonly fullName: string };
-  readonly service: string;
-  readonly access: readonly ResourceActions[];
-}
-
-/** Notes what a registry token was issued for, to be written down with others. */
-export function noteUse(uses: Uses, lastUsed: Date, { robot, service, access }: IssuedUse): void {
-  if (robot) uses.robots.set(robot.id, lastUsed);
-  const day = lastUsed.toISOString().slice(0, 10);
-  for (const { type, name, actions } of access) {
-    const repository = type === "repository" ? name : `${type}:${name}`;
-    for (const action of actions) {
-      addUse(uses, { robot: robot?.fullName ?? "", service, repository, action, day, count: 1, lastUsed });
-    }
-  }
+  return { repositories: new Map(), robots: new Map(), named: new Map() };
 }
 
 export function addUse({ repositories }: Uses, use: RepositoryUse): void {

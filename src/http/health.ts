@@ -10,7 +10,8 @@ export function healthRoutes({ db, keys, log }: Deps): Hono<AppEnv> {
   routes.get("/readyz", async (c) => {
     try {
       await db.execute(sql`select 1`);
-      await keys.robotToken();
+      const { signing } = await keys.robotToken();
+      await signing();
       return c.json({ status: "ready" });
     } catch (error) {
       log.warn("not ready", { request_id: c.get("requestId"), error });

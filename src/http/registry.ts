@@ -6,7 +6,12 @@ import { printable } from "../domain/text.ts";
 import { limits } from "../limits.ts";
 import type { Login } from "../services/authenticate-robot.ts";
 import { type AuthorizeRefusal, chooseRegistry, issueRegistryToken } from "../services/authorize.ts";
-import { askFallback, type FallbackResult, isForFallback } from "../services/fallback-realm.ts";
+import {
+  askFallback,
+  type FallbackResult,
+  isForFallback,
+  type RegistryWithFallback,
+} from "../services/fallback-realm.ts";
 import type { Registry } from "../store/registries.ts";
 import { type AppEnv, originOf } from "./context.ts";
 import { answerMethods } from "./methods.ts";
@@ -67,12 +72,8 @@ async function answerTokenRequest(deps: Deps, c: Context<AppEnv>, request: Token
   const registry = await chooseRegistry(deps, service);
   if (!registry) return refuse(deps, c, { code: "service_unknown", service: printable(service) });
   if (login && "detail" in login) return refuse(deps, c, { code: "credential_unreadable", detail: login.detail });
-  if (login && registry.fallbackRealm && isForFallback(login)) {
-    return passOn(
-      deps,
-      c,
-      await askFallback(deps, registry.fallbackRealm, { ...originOf(c), login, sent: sentBy(c, request) }),
-    );
+  if (login && hasFallback(registry) && (await isForFallback(deps, registry, login))) {
+    return passOn(deps, c, await askFallback(deps, registry, { ...handedOn(c, request), login }));
   }
   return issueToken(deps, c, registry, login, parameters);
 }
@@ -109,18 +110,43 @@ async function issueToken(
   return c.body(answer, 200, { "Content-Type": "application/json" });
 }
 
-function sentBy(c: Context<AppEnv>, { body }: TokenRequest) {
-  const copied = ["accept", "authorization", "content-type", "user-agent"].flatMap((name) => {
+function hasFallback(registry: Registry): registry is RegistryWithFallback {
+  return registry.fallbackRealm !== null;
+}
+
+/** A request for another token server, with the one credential in it that was read. */
+function handedOn(c: Context<AppEnv>, { body }: TokenRequest) {
+  const isForm = body !== undefined && new URLSearchParams(body).has("grant_type");
+  const query = new URL(c.req.url).searchParams;
+  const form = body === undefined ? undefined : new URLSearchParams(body);
+  const read = isForm ? CREDENTIALS[form?.get("grant_type") ?? ""] : [];
+  for (const name of CREDENTIAL_PARAMETERS) {
+    query.delete(name);
+    if (!read?.includes(name)) form?.delete(name);
+  }
+  const headers = ["accept", "content-type", "user-agent", ...(isForm ? [] : ["authorization"])].flatMap((name) => {
     const value = c.req.header(name);
     return value === undefined ? [] : [[name, value]];
   });
   return {
-    method: c.req.method,
-    headers: Object.fromEntries(copied) as Record<string, string>,
-    search: new URL(c.req.url).search,
-    ...(body !== undefined && { body }),
+    ...originOf(c),
+    via: c.req.header("via"),
+    signal: c.req.raw.signal,
+    sent: {
+      method: c.req.method,
+      headers: Object.fromEntries(headers) as Record<string, string>,
+      query,
+      ...(form && { body: form }),
+    },
   };
 }
+
+const CREDENTIAL_PARAMETERS = ["username", "password", "refresh_token", "access_token", "client_secret"];
+/** By grant type. */
+const CREDENTIALS: Readonly<Record<string, readonly string[]>> = {
+  password: ["username", "password"],
+  refresh_token: ["refresh_token"],
+};
 
 /** An answer of the other token server goes to the client as it came. */
 function passOn({ config }: Deps, c: Context<AppEnv>, result: FallbackResult): Response {

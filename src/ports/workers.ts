@@ -6,7 +6,7 @@ import { type Config, ConfigError, readConfig } from "../config.ts";
 import { type BindingCompiler, createBindingCompiler } from "../domain/compiled-binding.ts";
 import type { FailedKnocks } from "../domain/failed-knocks.ts";
 import { createRefusalTally, type RefusalTally } from "../domain/refusal-tally.ts";
-import { createUses } from "../domain/uses.ts";
+import { createUses, type Uses } from "../domain/uses.ts";
 import { createIssuerKeys, type IssuerMemory } from "../oidc/issuers.ts";
 import { type FetchPolicy, IssuerFetchError } from "../oidc/safe-fetch.ts";
 import type { Clock, Limiter, Log, Random } from "../platform.ts";
@@ -43,6 +43,7 @@ interface Isolate {
   readonly limiter: Limiter;
   readonly refusalTally: RefusalTally;
   readonly failedKnocks: FailedKnocks;
+  readonly named: Uses["named"];
 }
 
 let isolate: Isolate | undefined;
@@ -67,7 +68,7 @@ export default {
     }
     const { config, log } = isolate;
     const { db, close } = openDatabase(bindings);
-    const uses = createUses();
+    const uses = { ...createUses(), named: isolate.named };
     try {
       const app = createApp({
         config,
@@ -91,6 +92,8 @@ export default {
         failedKnocks: isolate.failedKnocks,
         uses,
         fetch: fetchFromIssuer,
+        // The platform bounds what one request may do.
+        fallbacks: { underway: 0 },
         sealer: isolate.sealer,
         peerAddress: (c) => c.req.header("cf-connecting-ip"),
       });
@@ -131,6 +134,7 @@ async function openIsolate(bindings: Bindings): Promise<Isolate> {
     limiter: createLimiter(clock),
     refusalTally: createRefusalTally(),
     failedKnocks: new Map(),
+    named: new Map(),
   };
 }
 

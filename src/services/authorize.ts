@@ -9,7 +9,6 @@ import {
   type ResourceActions,
 } from "../domain/scope.ts";
 import { isPlainText, printable } from "../domain/text.ts";
-import { noteUse } from "../domain/uses.ts";
 import { limits } from "../limits.ts";
 import { epochSeconds } from "../platform.ts";
 import { listAnonymousPulls } from "../store/anonymous-pulls.ts";
@@ -21,6 +20,7 @@ import type { RequestOrigin } from "./audit.ts";
 import { recordUnproved } from "./audit-refusals.ts";
 import { type AuthenticatedRobot, authenticateRobot, type Login, type LoginRefusal } from "./authenticate-robot.ts";
 import { countFailedLogin } from "./login-limits.ts";
+import { noteUse } from "./note-use.ts";
 
 export interface AuthorizeRequest extends RequestOrigin {
   /** Of HTTP. */
@@ -130,20 +130,18 @@ async function issue(
   const { signing } = await deps.keys.registry(registry.id);
   const token = await mintRegistryToken(
     { issuer, service: registry.service, subject, access, jti, issuedAt, ttl },
-    signing,
+    await signing(),
   );
   const refreshToken = offline && registry.refreshTokens ? await refresh(deps, registry, robot, issuedAt) : undefined;
 
-  noteUse(deps.uses, new Date(deps.clock.now()), {
-    ...(robot && { robot: { id: robot.id, fullName: subject } }),
-    service: registry.service,
-    access,
-  });
+  if (robot) {
+    await noteUse(deps, { robot: { id: robot.id, fullName: subject }, service: registry.service, access });
+  }
   deps.log.info("registry token issued", {
     request_id: requestId,
     robot: subject,
     service: registry.service,
-    scope: access.map(formatScope).join(" "),
+    scope: printable(access.map(formatScope).join(" "), limits.uses.loggedScope),
     jti,
     expires_in: ttl,
   });
@@ -169,7 +167,7 @@ async function refresh(
 ): Promise<string | undefined> {
   if (!robot?.robotToken) return undefined;
   const { signing } = await keys.robotToken();
-  return mintRefreshToken({ ...robot.robotToken, iat }, service, config, signing);
+  return mintRefreshToken({ ...robot.robotToken, iat }, service, config, await signing());
 }
 
 function refuse(refusal: AuthorizeRefusal): AuthorizeResult {

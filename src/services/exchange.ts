@@ -135,8 +135,9 @@ async function mint(
   const scope = narrowed && formatNarrowing(narrowed);
   const narrowing = scope === undefined ? {} : { scope };
   const { signing } = await deps.keys.robotToken();
+  const key = await signing();
   const minted = { robot: request.robot, bindingId: binding.id, bindingVersion: binding.version, jti, iat, exp };
-  const token = await mintRobotToken({ ...minted, ...narrowing }, deps.config, signing);
+  const token = await mintRobotToken({ ...minted, ...narrowing }, deps.config, key);
 
   const at = new Date(deps.clock.now());
   const metadata = { binding_id: binding.id, binding_version: binding.version, robot_token_jti: jti };

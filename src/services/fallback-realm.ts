@@ -1,17 +1,33 @@
-import { decodeProtectedHeader } from "jose";
+import { decodeJwt, decodeProtectedHeader } from "jose";
 import type { Deps } from "../deps.ts";
+import type { Secret } from "../domain/secret.ts";
 import { printable } from "../domain/text.ts";
 import { limits } from "../limits.ts";
-import { type FetchedDocument, IssuerFetchError, type SentRequest, safeFetch } from "../oidc/safe-fetch.ts";
-import { isStaticToken } from "../tokens/static-token.ts";
+import { type FetchedDocument, IssuerFetchError, safeFetch } from "../oidc/safe-fetch.ts";
+import { findPrincipalByToken } from "../store/principals.ts";
+import type { Registry } from "../store/registries.ts";
+import { robotTokenAudience } from "../tokens/robot-token.ts";
+import { sha256 } from "../tokens/signing-key.ts";
+import { staticTokenPrefix } from "../tokens/static-token.ts";
 import type { RequestOrigin } from "./audit.ts";
 import type { Login } from "./authenticate-robot.ts";
 import { countFailedLogin, loginWait } from "./login-limits.ts";
 
 export interface FallbackRequest extends RequestOrigin {
   readonly login: Login;
-  /** What the client sent, parameters and credential. */
-  readonly sent: SentRequest & { readonly search: string };
+  /** The credential that was read and the parameters, in the way that the client sent them. */
+  readonly sent: {
+    /** Of HTTP. */
+    readonly method: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly query: URLSearchParams;
+    /** A form. */
+    readonly body?: URLSearchParams;
+  };
+  /** The request's `Via` header. */
+  readonly via: string | undefined;
+  /** Ends when the client goes. */
+  readonly signal: AbortSignal;
 }
 
 export type FallbackResult =
@@ -19,54 +35,88 @@ export type FallbackResult =
   | { readonly refusal: { readonly code: "rate_limited"; readonly retryAfter: number } }
   | { readonly refusal: { readonly code: "fallback_unreachable"; readonly detail: string } };
 
-type FallbackDeps = Pick<Deps, "config" | "clock" | "fetch" | "limiter" | "failedKnocks" | "log">;
+type FallbackDeps = Pick<Deps, "config" | "db" | "clock" | "fetch" | "fallbacks" | "limiter" | "failedKnocks" | "log">;
+
+/** A registry that names another token server beside this one. */
+export type RegistryWithFallback = Registry & { readonly fallbackRealm: string };
 
 /**
- * Whether a login is for the token server that a registry names beside this one: a person's name, which has no
- * `+`; or an identity token that is none of this service's.
+ * Whether a login is for the other token server: a person's, by a name that has no `+`, or an identity token;
+ * and nothing that is for this service.
  */
-export function isForFallback({ username, password }: Login): boolean {
-  return username === undefined ? !isOwnCredential(password.reveal()) : !/[+ ]/.test(username);
+export async function isForFallback(deps: FallbackDeps, registry: Registry, login: Login): Promise<boolean> {
+  const isRobots = login.username !== undefined && /[+ ]|%2b/i.test(login.username);
+  return !isRobots && !(await isOwnCredential(deps, registry, login.password));
 }
 
-/** By its looks alone: one of this service's is never handed on, be it good or not. */
-function isOwnCredential(text: string): boolean {
-  if (isStaticToken(text)) return true;
+/**
+ * Whether a credential is for this service, be it good or not: a robot token of either kind, a refresh or
+ * registry token, an OIDC token that is to be exchanged, an API token. None is handed on, whatever the name.
+ */
+async function isOwnCredential({ config, db }: FallbackDeps, { service }: Registry, secret: Secret): Promise<boolean> {
+  const text = secret.reveal().trim();
+  if (text.includes(staticTokenPrefix)) return true;
+  const token = decode(text);
+  if (!token) return (await findPrincipalByToken(db, await sha256(text))) !== undefined;
+  const own: readonly unknown[] = [
+    config.publicUrl,
+    robotTokenAudience(config.publicUrl),
+    service,
+    ...config.audiences,
+  ];
+  return token.typ.startsWith("berth-") || token.parties.some((party) => own.includes(party));
+}
+
+/** What a JWT says of itself, unproved: its type, its issuer and its audiences. */
+function decode(text: string): { readonly typ: string; readonly parties: readonly unknown[] } | undefined {
   try {
-    return decodeProtectedHeader(text).typ?.startsWith("berth-") ?? false;
+    const { typ = "" } = decodeProtectedHeader(text);
+    const { iss, aud } = decodeJwt(text);
+    return { typ, parties: [iss, aud].flat() };
   } catch {
-    return false;
+    return undefined;
   }
 }
 
 /** Hands a login on to the token server that still answers for people, whose answer is passed on as it is. */
 export async function askFallback(
   deps: FallbackDeps,
-  realm: string,
-  { requestId, clientAddress, login, sent }: FallbackRequest,
+  { fallbackRealm: realm }: RegistryWithFallback,
+  { requestId, clientAddress, login, sent, via, signal }: FallbackRequest,
 ): Promise<FallbackResult> {
   const blocked = await loginWait(deps, clientAddress);
   if (blocked > 0) return { refusal: { code: "rate_limited", retryAfter: blocked } };
+
+  const unreachable = (reason: string): FallbackResult => {
+    deps.log.warn("the fallback realm does not answer", { request_id: requestId, fallback_realm: realm, reason });
+    return { refusal: { code: "fallback_unreachable", detail: `The token server that answers for people ${TOLD}` } };
+  };
+  if (via?.includes(PSEUDONYM)) return unreachable("it leads back here, or to another Berth that hands on");
+  if (deps.fallbacks.underway >= limits.fallbackRealm.atOnce) return unreachable("too many wait for it already");
+
   const url = new URL(realm);
-  for (const [name, value] of new URLSearchParams(sent.search)) url.searchParams.append(name, value);
-  const { method, headers, body } = sent;
+  for (const [name, value] of sent.query) url.searchParams.append(name, value);
+  const { method, body } = sent;
+  deps.fallbacks.underway += 1;
   try {
     const answer = await safeFetch(
       deps.fetch,
       url.href,
       { allowHttp: url.protocol === "http:", allowLocal: true },
-      AbortSignal.timeout(limits.fallbackRealm.milliseconds),
-      { method, headers, ...(body !== undefined && { body }) },
+      AbortSignal.any([AbortSignal.timeout(limits.fallbackRealm.milliseconds), signal]),
+      { method, headers: { ...sent.headers, via: `1.1 ${PSEUDONYM}` }, ...(body && { body: body.toString() }) },
     );
     if (answer.status === 401) await countFailedLogin(deps, { clientAddress, method, login });
     return { answer };
   } catch (error) {
     if (!(error instanceof IssuerFetchError)) throw error;
     // What the client asked for is in the URL, which nobody needs to read in a log.
-    const reason = error.message.replace(printable(url.href), realm);
-    deps.log.warn("the fallback realm does not answer", { request_id: requestId, reason });
-    return {
-      refusal: { code: "fallback_unreachable", detail: "The token server that answers for people cannot be reached." },
-    };
+    return unreachable(error.message.replace(printable(url.href), "it"));
+  } finally {
+    deps.fallbacks.underway -= 1;
   }
 }
+
+/** What is handed on is marked (RFC 9110 §7.6.3), so that it cannot go round. */
+const PSEUDONYM = "berth";
+const TOLD = "cannot be reached right now. Try again shortly.";

@@ -18,8 +18,8 @@ export async function getRegistryConfig(
 ): Promise<ReturnType<typeof registryConfig>> {
   requireSuperUser(actor);
   const registry = await requireRegistry(db, service);
-  const { signing, certificates } = await keys.registry(registry.id);
-  const signsByName = "kid" in signing.hint;
+  const { hint, certificates } = await keys.registry(registry.id);
+  const signsByName = "kid" in hint;
   if (format === "zot" && !signsByName) {
     throw new ManagementError(
       "conflict",

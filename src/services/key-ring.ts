@@ -1,6 +1,6 @@
 import { limits } from "../limits.ts";
 import type { Clock } from "../platform.ts";
-import { type Db, UnpreparedError } from "../store/db.ts";
+import { type Db, GoneError, UnpreparedError } from "../store/db.ts";
 import { listSigningKeys, type SigningKeyRow } from "../store/signing-keys.ts";
 import { certificateBodies, trustAnchor } from "../tokens/certificates.ts";
 import type { Keys, PublicKey, RegistryKeys, RobotTokenKeys } from "../tokens/key-ring.ts";
@@ -49,18 +49,17 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()
       return find(await read()) ?? find(await read(limits.keys.unknownKeyMilliseconds));
     },
     async registry(registryId) {
-      const known = (await read()).registries.get(registryId);
-      const keys = known ?? (await read(limits.keys.unknownKeyMilliseconds)).registries.get(registryId);
-      if (!keys) throw new UnpreparedError(`registry ${registryId} has no keys`);
+      const find = ({ registries }: KeyRing) => registries.get(registryId);
+      // Another instance made it, or deleted it, a moment ago.
+      const keys = find(await read()) ?? find(await readAfresh());
+      if (!keys) throw new GoneError(`registry ${registryId} is not there any more`);
       return keys;
     },
     async isOwn({ x }) {
       return x !== undefined && (await read()).points.has(x);
     },
     async reload() {
-      // One that is under way may have read what was there before.
-      await underway?.catch(() => {});
-      await readAgain();
+      await readAfresh();
     },
   };
 
@@ -69,6 +68,12 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()
     const age = deps.clock.now() - (memory.last?.readAt ?? Number.NEGATIVE_INFINITY);
     // A clock that was set back makes it look younger than it is.
     if (memory.last && age >= 0 && age < maxAge) return memory.last.ring;
+    return readAgain();
+  }
+
+  /** What is under way may have read what was there before. */
+  async function readAfresh(): Promise<KeyRing> {
+    await underway?.catch(() => {});
     return readAgain();
   }
 
@@ -110,7 +115,7 @@ async function readKeyRing({ db, sealer }: KeysDeps, memory: KeyMemory, now: num
     registries,
     points: new Set(rows.map(({ publicJwk }) => publicJwk.x)),
     robotToken: {
-      signing: await open(activeOf(robotRows)),
+      signing: () => open(activeOf(robotRows)),
       verifying: await Promise.all(robotRows.map(importKey)),
     },
   };
@@ -139,13 +144,11 @@ async function readRegistryKeys(
   const authorities =
     signing.length > named.length ? ordered.filter(({ purpose }) => purpose === "registry_authority") : [];
   const active = activeOf(signing);
-  const { kid, privateKey } = await open(active);
+  const hint = active.profile === "kid" ? { kid: active.kid } : { x5c: certificateBodies(active.certificate ?? "") };
   const trusted = active.profile === "kid" ? [...named, ...authorities] : [...authorities, ...named];
   return {
-    signing: {
-      privateKey,
-      hint: active.profile === "kid" ? { kid } : { x5c: certificateBodies(active.certificate ?? "") },
-    },
+    hint,
+    signing: async () => ({ privateKey: (await open(active)).privateKey, hint }),
     verifying: (await Promise.all(signing.map(importKey))).map(({ publicKey }) => publicKey),
     certificates: trusted.map((row) => trustAnchor(row.certificate ?? "")),
     named: await Promise.all(named.map(importKey)),

@@ -106,5 +106,5 @@ export async function rotateRobotTokenKey(deps: RotateDeps, actor: Actor, compro
     await recordRegistryChange(deps, tx, actor, "rotate_keys", { compromised });
   });
   await deps.keys.reload();
-  return (await deps.keys.robotToken()).signing.kid;
+  return (await (await deps.keys.robotToken()).signing()).kid;
 }

@@ -19,13 +19,18 @@ export class UnpreparedError extends Error {
   override readonly name = "UnpreparedError";
 }
 
+/** What was read a moment ago was deleted since: worth another try. */
+export class GoneError extends Error {
+  override readonly name = "GoneError";
+}
+
 export function isUniqueViolation(error: unknown): boolean {
   return codes(error).includes(UNIQUE_VIOLATION);
 }
 
 /** Whether the database could not be reached, or could not do its work now: worth a try later. */
 export function isUnavailable(error: unknown): boolean {
-  return codes(error).some((code) => UNAVAILABLE.test(code)) || isLostSocket(error);
+  return error instanceof GoneError || codes(error).some((code) => UNAVAILABLE.test(code)) || isLostSocket(error);
 }
 
 /**

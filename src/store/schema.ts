@@ -217,7 +217,7 @@ export const anonymousPulls = pgTable(
 export const repositoryUses = pgTable(
   "repository_uses",
   {
-    /** `org+robot`; empty for nobody. */
+    /** `org+robot`. */
     robot: text().notNull(),
     service: text().notNull(),
     repository: text().notNull(),

@@ -38,22 +38,26 @@ export async function readAuthority(brought: BroughtAuthority, now: number): Pro
   if (!privateKey) {
     return refuse(
       "private_key",
-      "must be a P-256 key in unencrypted PKCS#8 (try: openssl pkcs8 -topk8 -nocrypt -in ca.key)",
+      "must be a key on the curve P-256, no RSA key and no other curve's, in unencrypted PKCS#8 (openssl pkcs8 -topk8 -nocrypt)",
     );
   }
   const issuing = chain[0] as X509Certificate;
   const publicKey = await issuing.publicKey.export(keyAlgorithm, ["verify"]).catch(() => undefined);
   if (!publicKey || !(await belongTogether(publicKey, privateKey))) {
-    return refuse("private_key", "is not the key of the first certificate");
+    return refuse("private_key", "is not the key of the first certificate, which must be the issuing one");
   }
   const problem = (await chainProblem(chain)) ?? authorityProblem(x509, chain, now);
   if (problem) return refuse("certificates", problem);
+  // Without what some programs write between certificates.
+  const pem = chain.map((certificate) => `${certificate.toString("pem")}\n`).join("");
+  if (pem.length > limits.certificates.chainPem) {
+    return refuse("certificates", `must have at most ${limits.certificates.chainPem} characters of PEM in all`);
+  }
   return {
     ok: true,
     pair: { publicKey, privateKey },
     certificate: {
-      // Without what some programs write between certificates.
-      pem: chain.map((certificate) => `${certificate.toString("pem")}\n`).join(""),
+      pem,
       notAfter: Math.floor(Math.min(...chain.map(({ notAfter }) => notAfter.getTime())) / 1000),
     },
   };
@@ -87,6 +91,9 @@ async function chainProblem(chain: readonly X509Certificate[]): Promise<string |
   return undefined;
 }
 
+/** keyUsage, basicConstraints, nameConstraints, certificatePolicies and extKeyUsage (RFC 5280 §4.2.1). */
+const UNDERSTOOD = ["2.5.29.15", "2.5.29.19", "2.5.29.30", "2.5.29.32", "2.5.29.37"];
+
 /** Registries look at every certificate up to the one that they trust, and at that too (RFC 5280 §6.1.4). */
 function authorityProblem(
   x509: Awaited<ReturnType<typeof loadX509>>,
@@ -100,6 +107,8 @@ function authorityProblem(
       constraints?.ca !== true && "be an authority's (basicConstraints CA:TRUE)",
       (constraints?.pathLength ?? below) < below && "allow the authorities below it (basicConstraints pathlen)",
       usage !== undefined && !(usage & x509.KeyUsageFlags.keyCertSign) && "have keyCertSign among its key usages",
+      certificate.extensions.some(({ critical, type }) => critical && !UNDERSTOOD.includes(type)) &&
+        "have no critical extension but those of RFC 5280 for authorities",
       certificate.notBefore.getTime() / 1000 > now && "be good already",
       certificate.notAfter.getTime() / 1000 - now <= limits.certificates.broughtMinSeconds &&
         `be good for another ${limits.certificates.broughtMinSeconds / 86_400} days`,

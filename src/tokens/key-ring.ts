@@ -9,7 +9,8 @@ export interface PublicKey {
 }
 
 export interface RobotTokenKeys {
-  readonly signing: SigningKey;
+  /** @throws {SealError} */
+  signing(): Promise<SigningKey>;
   /** Next, active, and those retired not long ago. */
   readonly verifying: readonly PublicKey[];
 }
@@ -17,8 +18,17 @@ export interface RobotTokenKeys {
 /** How a registry finds the key of a token: a member of the token's header (RFC 7515 §4.1). */
 export type KeyHint = { readonly x5c: string[] } | { readonly kid: string };
 
+/** What signs a registry's tokens. */
+export interface RegistrySigningKey {
+  readonly privateKey: CryptoKey;
+  readonly hint: KeyHint;
+}
+
 export interface RegistryKeys {
-  readonly signing: { readonly privateKey: CryptoKey; readonly hint: KeyHint };
+  /** Of the key that signs. */
+  readonly hint: KeyHint;
+  /** @throws {SealError} */
+  signing(): Promise<RegistrySigningKey>;
   readonly verifying: readonly CryptoKey[];
   /**
    * PEM, what the registry is to trust: authorities, and the certificates of keys that it finds by name. The
@@ -29,7 +39,10 @@ export interface RegistryKeys {
   readonly named: readonly PublicKey[];
 }
 
-/** The service's signing keys, opened once and read again all the time. */
+/**
+ * The service's signing keys, read again all the time. A private half is opened when it is to sign: one that
+ * cannot be opened keeps nobody from verifying, or from signing with others.
+ */
 export interface Keys {
   robotToken(): Promise<RobotTokenKeys>;
   /** The key of that name, which another instance may have made a moment ago. */

@@ -1,7 +1,7 @@
 import { errors, jwtVerify, SignJWT } from "jose";
 import type { ResourceActions } from "../domain/scope.ts";
 import { limits } from "../limits.ts";
-import type { RegistryKeys } from "./key-ring.ts";
+import type { RegistrySigningKey } from "./key-ring.ts";
 import { signatureAlgorithm } from "./signing-key.ts";
 
 /** A token that a registry checks by itself. Times are epoch seconds. */
@@ -20,7 +20,7 @@ export interface RegistryToken {
 /** @see https://distribution.github.io/distribution/spec/auth/jwt/ */
 export async function mintRegistryToken(
   token: RegistryToken,
-  { privateKey, hint }: RegistryKeys["signing"],
+  { privateKey, hint }: RegistrySigningKey,
 ): Promise<string> {
   const validFrom = token.issuedAt - limits.registryToken.backdateSeconds;
   return new SignJWT({ access: token.access.map(({ type, name, actions }) => ({ type, name, actions })) })

@@ -43,7 +43,9 @@ export async function createSealer(keys: readonly Secret<Uint8Array<ArrayBuffer>
       const [version, id, iv, ciphertext] = sealed.split(".");
       const key = id === undefined ? undefined : imported.get(id);
       if (version !== VERSION || !key || !iv || !ciphertext) {
-        throw new SealError("what is stored was sealed with a key that is not among those given");
+        throw new SealError(
+          `what is stored was sealed with the key ${id}, which is not among those given: ${[...imported.keys()].join(", ")}`,
+        );
       }
       try {
         const opened = crypto.subtle.decrypt(

@@ -1,7 +1,7 @@
 import { base64url } from "jose";
 import { Secret } from "../domain/secret.ts";
 
-const PREFIX = "berth_robot_";
+export const staticTokenPrefix = "berth_robot_";
 const SHAPE = /^berth_robot_([A-Za-z0-9_-]{43})([A-Za-z0-9_-]{6})$/;
 const RANDOM_BYTES = 32;
 
@@ -11,7 +11,7 @@ const RANDOM_BYTES = 32;
  */
 export function generateStaticToken(): Secret {
   const random = base64url.encode(crypto.getRandomValues(new Uint8Array(RANDOM_BYTES)));
-  return new Secret(`${PREFIX}${random}${checksum(random)}`);
+  return new Secret(`${staticTokenPrefix}${random}${checksum(random)}`);
 }
 
 /** Whether `text` could be a static robot token: a slip or junk is told apart without asking the database. */

@@ -105,7 +105,7 @@ export async function createKeyBench(): Promise<KeyBench> {
       const issuedAt = Math.floor(bench.now / 1000);
       return mintRegistryToken(
         { issuer: "i", service: registry.service, subject: "", access: [], jti: "j", issuedAt, ttl: 900 },
-        signing,
+        await signing(),
       );
     },
     async remove() {

@@ -1,4 +1,6 @@
 import type { Deps } from "../../deps.ts";
+import { limits } from "../../limits.ts";
+import { otherRepositories } from "../../services/note-use.ts";
 import { pageUsage } from "../../services/robot-usage.ts";
 import { actorOf, createApi, createRoute, json, refusals, z } from "./route.ts";
 import { pageQuery, robotParam } from "./schemas.ts";
@@ -7,7 +9,9 @@ const use = z
   .object({
     day: z.iso.date().openapi({ description: "UTC" }),
     registry: z.string().openapi({ description: "Its `service`" }),
-    repository: z.string(),
+    repository: z.string().openapi({
+      description: `${otherRepositories}: those beyond ${limits.uses.newRepositoriesPerMinute} new ones in a minute, together`,
+    }),
     action: z.string(),
     count: z.int().openapi({ description: "Registry tokens issued for it; a client may use one several times" }),
     last_used: z.iso.datetime(),
