@@ -154,18 +154,21 @@ describe("a registry that runs for years", () => {
   it("of the x5c profile refuses nothing for nine years without a restart, though leaf and authority turn", async () => {
     const registry = await bench.startRegistry(x5c);
     let kept = await bench.mint(x5c);
+    const authorities = new Set<string>();
     for (let day = 0; day < 9 * 365; day += 10) {
       bench.now = first + day * days;
       await bench.maintain();
       const token = await bench.mint(x5c);
       expect([day, await registry.accepts(kept), await registry.accepts(token)]).toEqual([day, true, true]);
       kept = token;
+      authorities.add((await bench.row(x5c, "registry_authority", "active")).id);
     }
-    expect((await statuses(x5c, "registry_authority")).filter((status) => status === "retired")).toHaveLength(1);
+    expect(authorities.size).toBe(2);
   });
 
   it("of the kid profile refuses nothing when it is restarted once between two turns", async () => {
     let registry = await bench.startRegistry(kid);
+    const keys = new Set<string>();
     for (let day = 0; day < 4 * 365; day += 5) {
       bench.now = first + day * days;
       const before = await bench.mint(kid);
@@ -173,7 +176,8 @@ describe("a registry that runs for years", () => {
       expect([day, await registry.accepts(before)]).toEqual([day, true]);
       expect([day, await registry.accepts(await bench.mint(kid))]).toEqual([day, true]);
       if (day % 365 === 180 || day % 365 === 185) registry = await bench.startRegistry(kid);
+      keys.add((await bench.row(kid, "registry_token", "active")).id);
     }
-    expect((await statuses(kid, "registry_token")).filter((status) => status === "retired")).toHaveLength(3);
+    expect(keys.size).toBe(4);
   });
 });
