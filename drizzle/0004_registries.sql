@@ -7,14 +7,14 @@ CREATE TABLE "anonymous_pulls" (
 );
 --> statement-breakpoint
 CREATE TABLE "repository_uses" (
-	"robot" text NOT NULL,
+	"robot_id" uuid NOT NULL,
 	"service" text NOT NULL,
 	"repository" text NOT NULL,
 	"action" text NOT NULL,
 	"day" date NOT NULL,
 	"count" bigint NOT NULL,
 	"last_used" timestamp (3) with time zone NOT NULL,
-	CONSTRAINT "repository_uses_robot_day_service_repository_action_pk" PRIMARY KEY("robot","day","service","repository","action")
+	CONSTRAINT "repository_uses_robot_id_day_service_repository_action_pk" PRIMARY KEY("robot_id","day","service","repository","action")
 );
 --> statement-breakpoint
 CREATE TABLE "static_tokens" (

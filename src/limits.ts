@@ -80,6 +80,8 @@ export const limits = {
     loginFailuresPerAddress: 120,
     /** Between a failed login by one method and the same by the other, which clients try next. */
     secondKnockSeconds: 10,
+    /** How many people's tries of a password are let through from one address, as many times one person's. */
+    guessedNames: 10,
     /** Failed logins remembered at once for that. */
     knocks: 10_000,
     /** Buckets remembered at once; the one used longest ago goes first. */
@@ -136,6 +138,8 @@ export const limits = {
     maxRotationDays: 5 * 365,
     /** How long the key before is trusted: longer than any token of its. */
     overlapSeconds: 24 * 3600,
+    /** After its end: until then it is known as one of Berth's own, which no issuer may have. */
+    forgetSeconds: 400 * 24 * 3600,
     /** A key that a registry learns of by a restart only is published so long before it signs. */
     leadSeconds: 24 * 3600,
   },

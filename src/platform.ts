@@ -18,6 +18,8 @@ export interface Limiter {
   take(bucket: string, perMinute: number): Promise<number>;
   /** The same, and leaves it there. */
   peek(bucket: string, perMinute: number): Promise<number>;
+  /** Puts back one that was taken. */
+  giveBack(bucket: string, perMinute: number): Promise<void>;
 }
 
 export type LogFields = Readonly<Record<string, unknown>>;

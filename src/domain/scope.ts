@@ -21,8 +21,9 @@ export type ScopesResult =
   | { readonly ok: true; readonly resources: readonly ResourceActions[] }
   | { readonly ok: false; readonly reason: "too_many" | "malformed"; readonly scope: string };
 
-const TYPE = /^[a-z0-9]+$/;
-const ACTION = /^(?:[a-z]*|\*)$/;
+/** Wider than the specification's, by what token servers and clients have made up. */
+const TYPE = /^[a-z0-9]+(?:[_-][a-z0-9]+)*$/;
+const ACTION = /^(?:[a-z_]*|\*)$/;
 
 /**
  * Reads `scope` parameters, each with one scope or several separated by spaces, and merges those that

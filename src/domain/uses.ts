@@ -1,7 +1,6 @@
 /** How often registry tokens were issued to one robot for one action on one repository, on one day. */
 export interface RepositoryUse {
-  /** `org+robot`. */
-  readonly robot: string;
+  readonly robotId: string;
   /** Of the registry. */
   readonly service: string;
   readonly repository: string;
@@ -27,7 +26,7 @@ export function createUses(): Uses {
 }
 
 export function addUse({ repositories }: Uses, use: RepositoryUse): void {
-  const key = JSON.stringify([use.robot, use.service, use.repository, use.action, use.day]);
+  const key = JSON.stringify([use.robotId, use.service, use.repository, use.action, use.day]);
   const count = (repositories.get(key)?.count ?? 0) + use.count;
   repositories.set(key, { ...use, count });
 }

@@ -59,11 +59,9 @@ async function issueByForm(deps: Deps, c: Context<AppEnv>): Promise<Response> {
   }
   const form = new URLSearchParams(body);
   const login = form.has("grant_type") ? readFormLogin(form) : readBasicLogin(c);
-  return answerTokenRequest(
-    deps,
-    c,
-    form.size > 0 ? { login, parameters: form, body } : { login, parameters: new URL(c.req.url).searchParams },
-  );
+  const query = form.has("grant_type") ? [] : new URL(c.req.url).searchParams;
+  const parameters = new URLSearchParams([...query, ...form]);
+  return answerTokenRequest(deps, c, { login, parameters, ...(form.size > 0 && { body }) });
 }
 
 async function answerTokenRequest(deps: Deps, c: Context<AppEnv>, request: TokenRequest): Promise<Response> {

@@ -4,6 +4,7 @@ import { type Grant, parseNarrowing } from "../domain/scope.ts";
 import type { Secret } from "../domain/secret.ts";
 import { epochSeconds } from "../platform.ts";
 import { listBindings } from "../store/bindings.ts";
+import type { Registry } from "../store/registries.ts";
 import { isRevoked } from "../store/revoked-tokens.ts";
 import { findRobot } from "../store/robots.ts";
 import { findStaticToken } from "../store/static-tokens.ts";
@@ -37,12 +38,11 @@ export interface LoginRefusal {
 type AuthenticateDeps = Pick<Deps, "config" | "db" | "clock" | "keys">;
 
 /**
- * Whose a credential is: a robot token, a static one, or, in the place of both, a refresh token of the
- * registry `service`.
+ * Whose a credential is: a robot token, a static one, or, where the registry has them, a refresh token of its.
  */
 export async function authenticateRobot(
   deps: AuthenticateDeps,
-  service: string,
+  registry: Registry,
   login: Login,
 ): Promise<AuthenticatedRobot | LoginRefusal> {
   const named = login.username === undefined ? undefined : parseRobotName(login.username);
@@ -52,7 +52,7 @@ export async function authenticateRobot(
   const password = login.password.reveal();
   const robot = isStaticToken(password)
     ? await authenticateByStaticToken(deps, password)
-    : await authenticateByRobotToken(deps, service, login);
+    : await authenticateByRobotToken(deps, registry, login);
   if ("code" in robot) return robot;
   if (named && formatRobotName(named) !== formatRobotName(robot.name)) {
     return { code: "credential_invalid", detail: "The robot token is another robot's." };
@@ -84,10 +84,10 @@ async function authenticateByStaticToken(
 
 async function authenticateByRobotToken(
   deps: AuthenticateDeps,
-  service: string,
+  registry: Registry,
   login: Login,
 ): Promise<AuthenticatedRobot | LoginRefusal> {
-  const verified = await verifyLogin(deps, service, login);
+  const verified = await verifyLogin(deps, registry, login);
   if (verified.ok) return (await findStanding(deps, verified.token)) ?? ended;
   return verified.reason === "expired"
     ? {
@@ -99,13 +99,13 @@ async function authenticateByRobotToken(
 
 async function verifyLogin(
   { config, clock, keys }: AuthenticateDeps,
-  service: string,
+  { service, refreshTokens }: Registry,
   { username, password }: Login,
 ): Promise<RobotTokenResult> {
   const now = epochSeconds(clock);
   const verified = await verifyRobotToken(password.reveal(), config, keys.robotTokenKey, now);
-  const isIdentityToken = username === undefined;
-  if (verified.ok || verified.reason === "expired" || !isIdentityToken) return verified;
+  const mayBeRefreshToken = refreshTokens && username === undefined;
+  if (verified.ok || verified.reason === "expired" || !mayBeRefreshToken) return verified;
   return verifyRefreshToken(password.reveal(), service, config, keys.robotTokenKey, now);
 }
 

@@ -84,7 +84,7 @@ export async function issueRegistryToken(
     if (scopes.resources.length === 0) return refuse({ code: "credential_missing" });
     return { ok: true, issued: await issue(deps, registry, undefined, request, scopes.resources) };
   }
-  const robot = await authenticateRobot(deps, registry.service, request.login);
+  const robot = await authenticateRobot(deps, registry, request.login);
   if ("code" in robot) return refuse(await refuseLogin(deps, registry, { ...request, login: request.login }, robot));
   return { ok: true, issued: await issue(deps, registry, robot, request, scopes.resources) };
 }
@@ -135,7 +135,7 @@ async function issue(
   const refreshToken = offline && registry.refreshTokens ? await refresh(deps, registry, robot, issuedAt) : undefined;
 
   if (robot) {
-    await noteUse(deps, { robot: { id: robot.id, fullName: subject }, service: registry.service, access });
+    await noteUse(deps, { robotId: robot.id, service: registry.service, access });
   }
   deps.log.info("registry token issued", {
     request_id: requestId,

@@ -11,7 +11,7 @@ import { sha256 } from "../tokens/signing-key.ts";
 import { staticTokenPrefix } from "../tokens/static-token.ts";
 import type { RequestOrigin } from "./audit.ts";
 import type { Login } from "./authenticate-robot.ts";
-import { countFailedLogin, loginWait } from "./login-limits.ts";
+import { countGuess } from "./login-limits.ts";
 
 export interface FallbackRequest extends RequestOrigin {
   readonly login: Login;
@@ -84,9 +84,6 @@ export async function askFallback(
   { fallbackRealm: realm }: RegistryWithFallback,
   { requestId, clientAddress, login, sent, via, signal }: FallbackRequest,
 ): Promise<FallbackResult> {
-  const blocked = await loginWait(deps, clientAddress);
-  if (blocked > 0) return { refusal: { code: "rate_limited", retryAfter: blocked } };
-
   const unreachable = (reason: string): FallbackResult => {
     deps.log.warn("the fallback realm does not answer", { request_id: requestId, fallback_realm: realm, reason });
     return { refusal: { code: "fallback_unreachable", detail: `The token server that answers for people ${TOLD}` } };
@@ -94,6 +91,8 @@ export async function askFallback(
   if (via?.includes(PSEUDONYM)) return unreachable("it leads back here, or to another Berth that hands on");
   if (deps.fallbacks.underway >= limits.fallbackRealm.atOnce) return unreachable("too many wait for it already");
 
+  const guess = await countGuess(deps, clientAddress, login.username ?? "");
+  if (guess.wait > 0) return { refusal: { code: "rate_limited", retryAfter: guess.wait } };
   const url = new URL(realm);
   for (const [name, value] of sent.query) url.searchParams.append(name, value);
   const { method, body } = sent;
@@ -106,10 +105,12 @@ export async function askFallback(
       AbortSignal.any([AbortSignal.timeout(limits.fallbackRealm.milliseconds), signal]),
       { method, headers: { ...sent.headers, via: `1.1 ${PSEUDONYM}` }, ...(body && { body: body.toString() }) },
     );
-    if (answer.status === 401) await countFailedLogin(deps, { clientAddress, method, login });
+    const isRefused = answer.status >= 400 && answer.status < 500;
+    if (!isRefused) await guess.forgive();
     return { answer };
   } catch (error) {
     if (!(error instanceof IssuerFetchError)) throw error;
+    await guess.forgive();
     // What the client asked for is in the URL, which nobody needs to read in a log.
     return unreachable(error.message.replace(printable(url.href), "it"));
   } finally {

@@ -3,6 +3,7 @@ import { type Clock, epochSeconds, type Random } from "../platform.ts";
 import type { Db } from "../store/db.ts";
 import { listRegistries, type Registry } from "../store/registries.ts";
 import {
+  deleteSigningKeys,
   insertSigningKey,
   listSigningKeys,
   type SigningKeyChange,
@@ -58,6 +59,7 @@ export async function openKeyLife(tx: Db, { sealer, clock, random }: MaintainDep
 
   return {
     async maintain() {
+      await deleteSigningKeys(tx, new Date(now.getTime() - limits.keys.forgetSeconds * 1000));
       for (const row of rows.values()) if (row.sealedPrivateKey !== null) await keepSealed(row);
       await ensure(ROBOT_TOKENS);
       if (isDue(ROBOT_TOKENS)) await turn(ROBOT_TOKENS);
@@ -177,7 +179,9 @@ export async function openKeyLife(tx: Db, { sealer, clock, random }: MaintainDep
     if (!active) return false;
     const age = seconds - (active.activatedAt ?? active.createdAt).getTime() / 1000;
     const left = active.notAfter ? active.notAfter.getTime() / 1000 - seconds : Number.POSITIVE_INFINITY;
-    const { authorityMarginSeconds, leafMarginSeconds } = limits.certificates;
+    const { authorityMarginSeconds, leafMarginSeconds, backdateSeconds } = limits.certificates;
+    // A clock that was ahead has made a leaf that is not good yet.
+    if (line.purpose === "registry_token" && age < -backdateSeconds) return true;
     const margin = line.purpose === "registry_authority" ? authorityMarginSeconds : leafMarginSeconds;
     return age >= rotationSeconds(line, active) || left <= margin;
   }

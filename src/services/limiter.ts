@@ -22,6 +22,10 @@ export function createLimiter({ now }: Clock): Limiter {
     async peek(bucket, perMinute) {
       return waitFor(bucket, perMinute);
     },
+    async giveBack(bucket, perMinute) {
+      const before = fullAgainAt(bucket) - WINDOW_SECONDS / perMinute;
+      putRecent(fullAt, bucket, before, limits.rates.buckets);
+    },
   };
 
   function seconds(): number {

@@ -35,19 +35,47 @@ export async function countFailedLogin(
     deps.failedKnocks.delete(attempt);
     return first.wait;
   }
-  const wait = await deps.limiter.take(bucketOf(network), rateLimits.loginFailuresPerAddress);
+  const wait = await deps.limiter.take(`logins:${network}`, rateLimits.loginFailuresPerAddress);
   putRecent(deps.failedKnocks, attempt, { method, at: now, wait }, limits.rates.knocks);
   return wait;
 }
 
-/** Whether logins fail too often from there to ask anybody else about one more: seconds to wait, else 0. */
-export async function loginWait(deps: LimitDeps, clientAddress: string | undefined): Promise<number> {
-  const { rateLimits } = deps.config;
-  const network = networkOf(deps, clientAddress);
-  if (!rateLimits || network === undefined) return 0;
-  return deps.limiter.peek(bucketOf(network), rateLimits.loginFailuresPerAddress);
+/** A try of a person's password, which may be guessed: counted before another token server is asked about it. */
+export interface GuessedLogin {
+  /** Seconds to wait, once too many failed; else 0. */
+  readonly wait: number;
+  /** To be called when the password was right, or was not even looked at. */
+  forgive(): Promise<void>;
 }
 
-function bucketOf(network: string): string {
-  return `logins:${network}`;
+/**
+ * Counts a try by the name that it is for, and by the address: one person's outdated password keeps no
+ * neighbour out, and many names cannot be tried with one password.
+ */
+export async function countGuess(
+  deps: LimitDeps,
+  clientAddress: string | undefined,
+  username: string,
+): Promise<GuessedLogin> {
+  const { rateLimits } = deps.config;
+  const network = networkOf(deps, clientAddress);
+  if (!rateLimits || network === undefined) return { wait: 0, forgive: async () => {} };
+  const perName = rateLimits.loginFailuresPerAddress;
+  const buckets = [
+    { bucket: `guesses:${network}`, perMinute: perName * limits.rates.guessedNames },
+    { bucket: `guesses:${network}:${await sha256(username)}`, perMinute: perName },
+  ];
+  const taken: typeof buckets = [];
+  const forgive = async () => {
+    for (const { bucket, perMinute } of taken.splice(0)) await deps.limiter.giveBack(bucket, perMinute);
+  };
+  for (const one of buckets) {
+    const wait = await deps.limiter.take(one.bucket, one.perMinute);
+    if (wait > 0) {
+      await forgive();
+      return { wait, forgive };
+    }
+    taken.push(one);
+  }
+  return { wait: 0, forgive };
 }

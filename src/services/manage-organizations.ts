@@ -1,6 +1,7 @@
 import type { Deps } from "../deps.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { isName, nameRule } from "../domain/names.ts";
+import { replaceAnonymousPulls } from "../store/anonymous-pulls.ts";
 import { isUniqueViolation } from "../store/db.ts";
 import {
   findOrganization,
@@ -92,6 +93,7 @@ export async function deleteOrganization(deps: ManageDeps, actor: Actor, name: s
   await deps.db.transaction(async (tx) => {
     const organization = await getOrganizationToChange(tx, actor, name);
     await deleteRobotsOf(tx, organization.id);
+    await replaceAnonymousPulls(tx, organization.id, []);
     await markOrganizationDeleted(tx, organization.id, new Date(deps.clock.now()));
     await recordOrganizationChange(deps, tx, actor, "org_delete", name, {});
   });

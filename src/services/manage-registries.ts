@@ -106,7 +106,7 @@ export async function deleteRegistry(deps: ManageDeps, actor: Actor, service: st
     if (grants > 0 && !cascade) {
       throw new ManagementError(
         "conflict",
-        `There are ${grants} grants and anonymous pulls on the registry ${service}: delete them first, or send ?cascade=true.`,
+        `The registry ${service} has grants and anonymous pulls on it, ${grants} in all: delete them first, or send ?cascade=true.`,
       );
     }
     await deleteRegistryRow(tx, registry.id);

@@ -8,7 +8,7 @@ import { limits } from "../limits.ts";
 export const otherRepositories = "(others)";
 
 export interface IssuedUse {
-  readonly robot: { readonly id: string; readonly fullName: string };
+  readonly robotId: string;
   readonly service: string;
   readonly access: readonly ResourceActions[];
 }
@@ -16,16 +16,16 @@ export interface IssuedUse {
 /** Notes what a robot was given a registry token for, to be written down with others. */
 export async function noteUse(
   deps: Pick<Deps, "uses" | "limiter" | "clock">,
-  { robot, service, access }: IssuedUse,
+  { robotId, service, access }: IssuedUse,
 ): Promise<void> {
   const lastUsed = new Date(deps.clock.now());
   const day = lastUsed.toISOString().slice(0, 10);
-  deps.uses.robots.set(robot.id, lastUsed);
+  deps.uses.robots.set(robotId, lastUsed);
   for (const { type, name, actions } of access) {
     const asked = type === "repository" ? name : `${type}:${name}`;
-    const repository = (await isNamed(deps, robot.id, service, asked)) ? asked : otherRepositories;
+    const repository = (await isNamed(deps, robotId, service, asked)) ? asked : otherRepositories;
     for (const action of actions) {
-      addUse(deps.uses, { robot: robot.fullName, service, repository, action, day, count: 1, lastUsed });
+      addUse(deps.uses, { robotId, service, repository, action, day, count: 1, lastUsed });
     }
   }
 }

@@ -1,6 +1,6 @@
 import { base64url } from "jose";
 import type { Deps } from "../deps.ts";
-import { formatRobotName, type RobotName } from "../domain/names.ts";
+import type { RobotName } from "../domain/names.ts";
 import type { RepositoryUse } from "../domain/uses.ts";
 import { listRepositoryUses, type UsePosition } from "../store/repository-uses.ts";
 import { getRobot } from "./manage-robots.ts";
@@ -15,9 +15,9 @@ export async function pageUsage(
   name: RobotName,
   { after, limit }: { readonly after: string; readonly limit: number },
 ): Promise<Page<RepositoryUse>> {
-  await getRobot(deps, actor, name);
+  const robot = await getRobot(deps, actor, name);
   const position = after === "" ? undefined : readCursor(after);
-  return pageOf(await listRepositoryUses(deps.db, formatRobotName(name), position, limit + 1), limit, toCursor);
+  return pageOf(await listRepositoryUses(deps.db, robot.id, position, limit + 1), limit, toCursor);
 }
 
 function toCursor({ day, service, repository, action }: RepositoryUse): string {

@@ -14,7 +14,7 @@ export async function addRepositoryUses(tx: Db, uses: readonly RepositoryUse[]):
       .values(ordered.slice(at, at + ROWS_AT_ONCE))
       .onConflictDoUpdate({
         target: [
-          repositoryUses.robot,
+          repositoryUses.robotId,
           repositoryUses.day,
           repositoryUses.service,
           repositoryUses.repository,
@@ -31,8 +31,8 @@ export async function addRepositoryUses(tx: Db, uses: readonly RepositoryUse[]):
 /** One statement takes 65,535 parameters. */
 const ROWS_AT_ONCE = 5000;
 
-function keyOf({ robot, day, service, repository, action }: RepositoryUse): string {
-  return JSON.stringify([robot, day, service, repository, action]);
+function keyOf({ robotId, day, service, repository, action }: RepositoryUse): string {
+  return JSON.stringify([robotId, day, service, repository, action]);
 }
 
 /** A row's place in the order of the list. */
@@ -41,7 +41,7 @@ export type UsePosition = Pick<RepositoryUse, "day" | "service" | "repository" |
 /** What a robot was given registry tokens for, latest day first, those after `after`. */
 export async function listRepositoryUses(
   db: Db,
-  robot: string,
+  robotId: string,
   after: UsePosition | undefined,
   limit: number,
 ): Promise<RepositoryUse[]> {
@@ -52,7 +52,7 @@ export async function listRepositoryUses(
   return db
     .select()
     .from(repositoryUses)
-    .where(and(eq(repositoryUses.robot, robot), beyond))
+    .where(and(eq(repositoryUses.robotId, robotId), beyond))
     .orderBy(desc(day), desc(service), desc(repository), desc(action))
     .limit(limit);
 }

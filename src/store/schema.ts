@@ -211,14 +211,13 @@ export const anonymousPulls = pgTable(
 );
 
 /**
- * How often registry tokens were issued for what, by day: written in batches. Names as they were called at the
- * time, and nothing referenced, so that no pull waits for whoever changes its robot.
+ * How often registry tokens were issued for what, by day: written in batches. Nothing is referenced, so that
+ * no pull waits for whoever changes its robot.
  */
 export const repositoryUses = pgTable(
   "repository_uses",
   {
-    /** `org+robot`. */
-    robot: text().notNull(),
+    robotId: uuid().notNull(),
     service: text().notNull(),
     repository: text().notNull(),
     action: text().notNull(),
@@ -228,7 +227,7 @@ export const repositoryUses = pgTable(
     lastUsed: time().notNull(),
   },
   (table) => [
-    primaryKey({ columns: [table.robot, table.day, table.service, table.repository, table.action] }),
+    primaryKey({ columns: [table.robotId, table.day, table.service, table.repository, table.action] }),
     index("repository_uses_day").on(table.day),
   ],
 );

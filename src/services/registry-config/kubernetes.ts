@@ -87,8 +87,11 @@ spec:
 `;
 }
 
-/** A label of RFC 1035, which a Service's name has to be. */
+/** A label of RFC 1035, which a Service's name has to be, and another one for another service. */
 function resourceName(service: string): string {
-  const label = service.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  const label = service
+    .replaceAll("-", "--")
+    .replaceAll(".", "-")
+    .replace(/[^a-z0-9-]/g, (character) => `-x${character.charCodeAt(0).toString(16)}-`);
   return `registry-${label}`.slice(0, 63).replace(/-+$/, "");
 }
