@@ -96,7 +96,8 @@ describe("a person's login", () => {
       ["x", "ä+ "],
     ]);
     expect(headers).toMatchObject({ authorization, "user-agent": "docker/28", host: new URL(realm).host });
-    for (const name of ["cookie", "x-custom", "x-forwarded-for", "forwarded"]) expect(headers).not.toHaveProperty(name);
+    for (const name of ["cookie", "x-custom", "forwarded"]) expect(headers).not.toHaveProperty(name);
+    expect(headers["x-forwarded-for"]).toBe(`192.0.2.${made}`);
   });
 
   it("by POST is handed on with all that its form says", async () => {
