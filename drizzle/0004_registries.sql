@@ -37,6 +37,7 @@ ALTER TABLE "registries" ADD COLUMN "token_ttl" integer;--> statement-breakpoint
 ALTER TABLE "registries" ADD COLUMN "issuer" text;--> statement-breakpoint
 ALTER TABLE "registries" ADD COLUMN "fallback_realm" text;--> statement-breakpoint
 ALTER TABLE "registries" ADD COLUMN "refresh_tokens" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+ALTER TABLE "robots" ADD COLUMN "token_epoch" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "signing_keys" ADD COLUMN "profile" text;--> statement-breakpoint
 ALTER TABLE "signing_keys" ADD COLUMN "activated_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "signing_keys" ADD COLUMN "retired_at" timestamp (3) with time zone;--> statement-breakpoint

@@ -23,8 +23,8 @@ export interface Deps {
   readonly failedKnocks: FailedKnocks;
   readonly uses: Uses;
   readonly fetch: IssuerFetch;
-  /** Logins that another token server was asked about, and has not answered. */
-  readonly fallbacks: { underway: number };
+  /** Logins that another token server was asked about and has not answered, by the address that they came from. */
+  readonly fallbacks: Map<string, number>;
   readonly issuerKeys: IssuerKeys;
   readonly keys: Keys;
   readonly sealer: Sealer;

@@ -134,8 +134,9 @@ export const limits = {
     maintenanceSeconds: 3600,
     /** Days that a key is active. A registry that finds keys by name has to be restarted once in that time. */
     rotationDays: { robot_token: 90, x5c: 60, kid: 365, registry_authority: 5 * 365 },
-    minRotationDays: 1,
     maxRotationDays: 5 * 365,
+    /** Days before a turn that a registry has to be restarted for, from which on it is warned of. */
+    warnDays: 30,
     /** How long the key before is trusted: longer than any token of its. */
     overlapSeconds: 24 * 3600,
     /** After its end: until then it is known as one of Berth's own, which no issuer may have. */
@@ -167,7 +168,8 @@ export const limits = {
     loggedScope: 1024,
   },
 
-  fallbackRealm: { milliseconds: 10_000, atOnce: 64 },
+  /** At a token server that answers for people: logins under way, of one address and in all. */
+  fallbackRealm: { milliseconds: 10_000, atOnceOfAddress: 16, atOnce: 128 },
 
   /** One registry token request; a real one names three at most. */
   scopes: 64,

@@ -11,6 +11,16 @@ export function ownsPattern({ name, repositoryPrefixes }: RepositoryOwner, patte
   return repositoryPrefixes.includes(pattern) || below.some((start) => pattern.startsWith(start));
 }
 
+/** Whether two organizations could call a repository their own. */
+export function overlap(one: RepositoryOwner, other: RepositoryOwner): boolean {
+  const [ones, others] = [one, other].map(({ name, repositoryPrefixes }) =>
+    [name, ...repositoryPrefixes].map(bareName),
+  );
+  return (ones ?? []).some((a) =>
+    (others ?? []).some((b) => a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`)),
+  );
+}
+
 /** The name that a prefix starts with, without what says how far it reaches. */
 export function bareName(prefix: string): string {
   return prefix.replace(/\/\*?$/, "");

@@ -7,7 +7,7 @@ export interface RegistrySettings {
   /** A host with or without a port, where clients reach it; `null`: its `service`. */
   readonly host: string | null;
   readonly keyProfile: "x5c" | "kid";
-  /** Days that a signing key is active; `null`: as the profile has it. */
+  /** Days that a signing key is active; `null`: as the profile has it; 0: until it is rotated by hand. */
   readonly rotationDays: number | null;
   /** Seconds; `null`: as the service has it. */
   readonly tokenTtl: number | null;
@@ -29,7 +29,7 @@ const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(
 
 /** @param publicUrl of this service, which a fallback realm must not lead back to */
 export function registryProblems(
-  { host, issuer, fallbackRealm }: RegistrySettings,
+  { host, keyProfile, rotationDays, issuer, fallbackRealm }: RegistrySettings,
   { publicUrl, allowHttp }: { readonly publicUrl: string; readonly allowHttp: boolean },
 ): Problem[] {
   const problems: Problem[] = [];
@@ -38,6 +38,9 @@ export function registryProblems(
   }
   if (issuer !== null && (!isPlainText(issuer) || issuer.length > limits.issuer)) {
     problems.push({ path: ["issuer"], message: `must be printable text of at most ${limits.issuer} characters` });
+  }
+  if (rotationDays === 0 && keyProfile === "x5c") {
+    problems.push({ path: ["rotation_days"], message: "must be 1 at least with x5c, whose certificates end" });
   }
   const realmProblem = fallbackRealm === null ? undefined : fallbackProblem(fallbackRealm, publicUrl, allowHttp);
   if (realmProblem) problems.push({ path: ["fallback_realm"], message: realmProblem });

@@ -23,13 +23,15 @@ export function readBasicLogin(c: Context<AppEnv>): Login | Unreadable | undefin
 
 /** A robot token is its own identity token: it says whose it is. */
 export function readFormLogin(form: URLSearchParams): Login | Unreadable | undefined {
-  const [username, password, refreshToken] = ["username", "password", "refresh_token"].map(
-    (name) => form.get(name) ?? "",
-  );
+  const [username, password, refreshToken] = [
+    form.get("username") ?? "",
+    form.get("password") ?? "",
+    form.get("refresh_token") ?? "",
+  ];
   switch (form.get("grant_type")) {
     case "password":
       if (!username && !password) return undefined;
-      return username ? { username, password: new Secret(password ?? "") } : { detail: "The username is missing." };
+      return username ? { username, password: new Secret(password) } : { detail: "The username is missing." };
     case "refresh_token":
       return refreshToken ? { password: new Secret(refreshToken) } : { detail: "The refresh_token is missing." };
     default:

@@ -1,5 +1,6 @@
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Deps } from "../deps.ts";
 import { formatScope } from "../domain/scope.ts";
 import { printable } from "../domain/text.ts";
@@ -126,6 +127,8 @@ function handedOn(c: Context<AppEnv>, { body }: TokenRequest) {
     const value = c.req.header(name);
     return value === undefined ? [] : [[name, value]];
   });
+  const { clientAddress } = originOf(c);
+  if (clientAddress !== undefined) headers.push(["x-forwarded-for", clientAddress]);
   return {
     ...originOf(c),
     via: c.req.header("via"),
@@ -150,15 +153,14 @@ const CREDENTIALS: Readonly<Record<string, readonly string[]>> = {
 function passOn({ config }: Deps, c: Context<AppEnv>, result: FallbackResult): Response {
   if ("refusal" in result) return refuse({ config }, c, result.refusal);
   const { status, headers, body } = result.answer;
-  const copied = ["content-type", "www-authenticate", "retry-after"].flatMap((name) => {
+  for (const name of ["content-type", "www-authenticate", "retry-after"]) {
     const value = headers.get(name);
-    return value === null ? [] : [[name, value]];
-  });
-  return new Response(body, {
-    status,
-    // A page of the other server's must not act as one of this origin's.
-    headers: { ...Object.fromEntries(copied), "Cache-Control": "no-store", "Content-Security-Policy": "sandbox" },
-  });
+    if (value !== null) c.header(name, value);
+  }
+  c.header("Cache-Control", "no-store");
+  // A page of the other server's must not act as one of this origin's.
+  c.header("Content-Security-Policy", "sandbox");
+  return c.body(body, status as ContentfulStatusCode);
 }
 
 export type TokenRefusal =

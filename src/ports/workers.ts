@@ -93,7 +93,7 @@ export default {
         uses,
         fetch: fetchFromIssuer,
         // The platform bounds what one request may do.
-        fallbacks: { underway: 0 },
+        fallbacks: new Map(),
         sealer: isolate.sealer,
         peerAddress: (c) => c.req.header("cf-connecting-ip"),
       });

@@ -126,6 +126,7 @@ async function findStanding(
   const binding = bindings.find(({ id }) => id === token.bindingId);
   if (
     revoked ||
+    token.epoch !== found.robot.tokenEpoch ||
     binding?.version !== token.bindingVersion ||
     distrust({ config }, { disabled: binding.issuerDisabled, registered: binding.issuerRegistered })
   ) {

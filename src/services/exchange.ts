@@ -136,7 +136,15 @@ async function mint(
   const narrowing = scope === undefined ? {} : { scope };
   const { signing } = await deps.keys.robotToken();
   const key = await signing();
-  const minted = { robot: request.robot, bindingId: binding.id, bindingVersion: binding.version, jti, iat, exp };
+  const minted = {
+    robot: request.robot,
+    bindingId: binding.id,
+    bindingVersion: binding.version,
+    epoch: match.robotEpoch,
+    jti,
+    iat,
+    exp,
+  };
   const token = await mintRobotToken({ ...minted, ...narrowing }, deps.config, key);
 
   const at = new Date(deps.clock.now());

@@ -72,7 +72,7 @@ function decode(text: string): { readonly typ: string; readonly parties: readonl
   try {
     const { typ = "" } = decodeProtectedHeader(text);
     const { iss, aud } = decodeJwt(text);
-    return { typ, parties: [iss, aud].flat() };
+    return { typ: String(typ), parties: [iss, aud].flat() };
   } catch {
     return undefined;
   }
@@ -89,15 +89,15 @@ export async function askFallback(
     return { refusal: { code: "fallback_unreachable", detail: `The token server that answers for people ${TOLD}` } };
   };
   if (via?.includes(PSEUDONYM)) return unreachable("it leads back here, or to another Berth that hands on");
-  if (deps.fallbacks.underway >= limits.fallbackRealm.atOnce) return unreachable("too many wait for it already");
-
-  const guess = await countGuess(deps, clientAddress, login.username ?? "");
-  if (guess.wait > 0) return { refusal: { code: "rate_limited", retryAfter: guess.wait } };
+  const from = clientAddress ?? "";
+  if (isCrowded(deps, from)) return unreachable("too many wait for it already");
   const url = new URL(realm);
   for (const [name, value] of sent.query) url.searchParams.append(name, value);
   const { method, body } = sent;
-  deps.fallbacks.underway += 1;
+  count(deps, from, 1);
+  const guess = await countGuess(deps, { clientAddress, method, login });
   try {
+    if (guess.wait > 0) return { refusal: { code: "rate_limited", retryAfter: guess.wait } };
     const answer = await safeFetch(
       deps.fetch,
       url.href,
@@ -105,8 +105,8 @@ export async function askFallback(
       AbortSignal.any([AbortSignal.timeout(limits.fallbackRealm.milliseconds), signal]),
       { method, headers: { ...sent.headers, via: `1.1 ${PSEUDONYM}` }, ...(body && { body: body.toString() }) },
     );
-    const isRefused = answer.status >= 400 && answer.status < 500;
-    if (!isRefused) await guess.forgive();
+    if (answer.status >= 400 && answer.status < 500) guess.keep();
+    else await guess.forgive();
     return { answer };
   } catch (error) {
     if (!(error instanceof IssuerFetchError)) throw error;
@@ -114,8 +114,20 @@ export async function askFallback(
     // What the client asked for is in the URL, which nobody needs to read in a log.
     return unreachable(error.message.replace(printable(url.href), "it"));
   } finally {
-    deps.fallbacks.underway -= 1;
+    count(deps, from, -1);
   }
+}
+
+function isCrowded({ fallbacks }: FallbackDeps, from: string): boolean {
+  const { atOnce, atOnceOfAddress } = limits.fallbackRealm;
+  const all = [...fallbacks.values()].reduce((sum, one) => sum + one, 0);
+  return all >= atOnce || (fallbacks.get(from) ?? 0) >= atOnceOfAddress;
+}
+
+function count({ fallbacks }: FallbackDeps, from: string, by: 1 | -1): void {
+  const underway = (fallbacks.get(from) ?? 0) + by;
+  if (underway > 0) fallbacks.set(from, underway);
+  else fallbacks.delete(from);
 }
 
 /** What is handed on is marked (RFC 9110 §7.6.3), so that it cannot go round. */

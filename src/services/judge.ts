@@ -40,6 +40,7 @@ export interface Judgement {
 export interface Match {
   readonly organizationId: string;
   readonly robotId: string;
+  readonly robotEpoch: number;
   readonly issuer: Issuer;
   readonly binding: BindingRecord;
   readonly outcome: BindingOutcome;
@@ -152,7 +153,14 @@ function conclude(
     const binding = bindings.find(({ id }) => id === outcome.binding.id) as BindingRecord;
     return {
       verified: true,
-      match: { organizationId: robot.organizationId, robotId: robot.id, issuer, binding, outcome },
+      match: {
+        organizationId: robot.organizationId,
+        robotId: robot.id,
+        robotEpoch: robot.tokenEpoch,
+        issuer,
+        binding,
+        outcome,
+      },
     };
   }
   const [refusal] = passed.flatMap(({ decision }) => (decision.granted ? [] : [decision.refusal]));

@@ -13,6 +13,7 @@ import {
 import { type Certificate, issueAuthority, issueLeaf, issueSelfSigned } from "../tokens/certificates.ts";
 import type { Sealer } from "../tokens/sealing.ts";
 import { generateKey, type KeyPurpose, openKey, type SealedKey, sealAnew, sealKey } from "../tokens/signing-key.ts";
+import { activeDays, turnsAt } from "./key-schedule.ts";
 
 export interface MaintainDeps {
   readonly sealer: Sealer;
@@ -163,8 +164,7 @@ export async function openKeyLife(tx: Db, { sealer, clock, random }: MaintainDep
     const [line] = linesOf(registry);
     const authority = find(line, "active");
     if (!authority) throw new Error(`registry ${registry.service} has no authority`);
-    const validity =
-      rotationSeconds({ purpose: "registry_token", registry }, row) + limits.certificates.leafMarginSeconds;
+    const validity = activeDays(registry, row) * 24 * 3600 + limits.certificates.leafMarginSeconds;
     const issuer = { key: await openKey(authority, sealer), pem: authority.certificate ?? "" };
     return issueLeaf(await openKey(row, sealer), registry.service, issuer, seconds, validity);
   }
@@ -177,13 +177,11 @@ export async function openKeyLife(tx: Db, { sealer, clock, random }: MaintainDep
   function isDue(line: Line): boolean {
     const active = find(line, "active");
     if (!active) return false;
-    const age = seconds - (active.activatedAt ?? active.createdAt).getTime() / 1000;
-    const left = active.notAfter ? active.notAfter.getTime() / 1000 - seconds : Number.POSITIVE_INFINITY;
-    const { authorityMarginSeconds, leafMarginSeconds, backdateSeconds } = limits.certificates;
     // A clock that was ahead has made a leaf that is not good yet.
-    if (line.purpose === "registry_token" && age < -backdateSeconds) return true;
-    const margin = line.purpose === "registry_authority" ? authorityMarginSeconds : leafMarginSeconds;
-    return age >= rotationSeconds(line, active) || left <= margin;
+    const goodFrom = (active.activatedAt ?? active.createdAt).getTime() / 1000 - limits.certificates.backdateSeconds;
+    if (line.purpose === "registry_token" && seconds < goodFrom) return true;
+    const at = turnsAt(registryOf(line), active);
+    return at !== undefined && now >= at;
   }
 
   /**
@@ -200,11 +198,10 @@ export async function openKeyLife(tx: Db, { sealer, clock, random }: MaintainDep
   }
 
   function ownerOf(line: Line) {
-    const registry = line.purpose === "robot_token" ? undefined : line.registry;
     return {
       id: random.uuid(),
       purpose: line.purpose,
-      registryId: registry?.id ?? null,
+      registryId: registryOf(line)?.id ?? null,
       profile: line.purpose === "registry_token" ? line.registry.keyProfile : null,
     };
   }
@@ -250,9 +247,6 @@ function belongs(row: { purpose: KeyPurpose; registryId: string | null }, line: 
   return row.purpose === line.purpose && row.registryId === (line.purpose === "robot_token" ? null : line.registry.id);
 }
 
-/** How long a key is active. */
-function rotationSeconds(line: Line, { profile }: SigningKeyRow): number {
-  const { rotationDays } = limits.keys;
-  const own = line.purpose === "registry_token" ? line.registry.rotationDays : null;
-  return (own ?? rotationDays[profile ?? (line.purpose as "robot_token" | "registry_authority")]) * 24 * 3600;
+function registryOf(line: Line): Registry | undefined {
+  return line.purpose === "robot_token" ? undefined : line.registry;
 }

@@ -59,7 +59,12 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()
       return x !== undefined && (await read()).points.has(x);
     },
     async reload() {
-      await readAfresh();
+      try {
+        await readAfresh();
+      } catch {
+        // The change was made all the same: whoever needs the keys next hears what is wrong.
+        delete memory.last;
+      }
     },
   };
 

@@ -1,4 +1,5 @@
 import type { Deps } from "../deps.ts";
+import type { FailedKnock } from "../domain/failed-knocks.ts";
 import { putRecent } from "../domain/recent.ts";
 import { limits } from "../limits.ts";
 import { sha256 } from "../tokens/signing-key.ts";
@@ -7,8 +8,7 @@ import { networkOf } from "./exchange-limits.ts";
 
 type LimitDeps = Pick<Deps, "config" | "clock" | "limiter" | "failedKnocks">;
 
-/** Where a login failed. */
-export interface FailedLogin {
+export interface LoginAttempt {
   readonly clientAddress: string | undefined;
   /** Of HTTP. */
   readonly method: string;
@@ -21,22 +21,15 @@ export interface FailedLogin {
  *
  * @returns seconds to wait, once there were too many; else 0
  */
-export async function countFailedLogin(
-  deps: LimitDeps,
-  { clientAddress, method, login }: FailedLogin,
-): Promise<number> {
+export async function countFailedLogin(deps: LimitDeps, attempt: LoginAttempt): Promise<number> {
   const { rateLimits } = deps.config;
-  const network = networkOf(deps, clientAddress);
+  const network = networkOf(deps, attempt.clientAddress);
   if (!rateLimits || network === undefined) return 0;
-  const attempt = await sha256(JSON.stringify([network, login.username ?? "", login.password.reveal()]));
-  const now = deps.clock.now();
-  const first = deps.failedKnocks.get(attempt);
-  if (first && first.method !== method && Math.abs(now - first.at) < limits.rates.secondKnockSeconds * 1000) {
-    deps.failedKnocks.delete(attempt);
-    return first.wait;
-  }
+  const key = await keyOf(network, attempt);
+  const first = takeFirstKnock(deps, key, attempt.method);
+  if (first) return first.wait;
   const wait = await deps.limiter.take(`logins:${network}`, rateLimits.loginFailuresPerAddress);
-  putRecent(deps.failedKnocks, attempt, { method, at: now, wait }, limits.rates.knocks);
+  rememberKnock(deps, key, attempt.method, wait);
   return wait;
 }
 
@@ -44,26 +37,31 @@ export async function countFailedLogin(
 export interface GuessedLogin {
   /** Seconds to wait, once too many failed; else 0. */
   readonly wait: number;
-  /** To be called when the password was right, or was not even looked at. */
+  /** The password was right, or was not even looked at. */
   forgive(): Promise<void>;
+  /** It was wrong: the same by the other method is no other try. */
+  keep(): void;
 }
+
+const UNCOUNTED: GuessedLogin = { wait: 0, forgive: async () => {}, keep: () => {} };
 
 /**
  * Counts a try by the name that it is for, and by the address: one person's outdated password keeps no
  * neighbour out, and many names cannot be tried with one password.
  */
-export async function countGuess(
-  deps: LimitDeps,
-  clientAddress: string | undefined,
-  username: string,
-): Promise<GuessedLogin> {
+export async function countGuess(deps: LimitDeps, attempt: LoginAttempt): Promise<GuessedLogin> {
   const { rateLimits } = deps.config;
-  const network = networkOf(deps, clientAddress);
-  if (!rateLimits || network === undefined) return { wait: 0, forgive: async () => {} };
+  const network = networkOf(deps, attempt.clientAddress);
+  if (!rateLimits || network === undefined) return UNCOUNTED;
+  const key = await keyOf(network, attempt);
+  const first = takeFirstKnock(deps, key, attempt.method);
+  if (first) return { ...UNCOUNTED, wait: first.wait };
+
   const perName = rateLimits.loginFailuresPerAddress;
+  const name = await sha256(attempt.login.username ?? "");
   const buckets = [
     { bucket: `guesses:${network}`, perMinute: perName * limits.rates.guessedNames },
-    { bucket: `guesses:${network}:${await sha256(username)}`, perMinute: perName },
+    { bucket: `guesses:${network}:${name}`, perMinute: perName },
   ];
   const taken: typeof buckets = [];
   const forgive = async () => {
@@ -73,9 +71,26 @@ export async function countGuess(
     const wait = await deps.limiter.take(one.bucket, one.perMinute);
     if (wait > 0) {
       await forgive();
-      return { wait, forgive };
+      return { ...UNCOUNTED, wait };
     }
     taken.push(one);
   }
-  return { wait: 0, forgive };
+  return { wait: 0, forgive, keep: () => rememberKnock(deps, key, attempt.method, 0) };
+}
+
+function keyOf(network: string, { login }: LoginAttempt): Promise<string> {
+  return sha256(JSON.stringify([network, login.username ?? "", login.password.reveal()]));
+}
+
+/** The first half of an attempt that this is the second of; the next one is another. */
+function takeFirstKnock({ clock, failedKnocks }: LimitDeps, key: string, method: string): FailedKnock | undefined {
+  const first = failedKnocks.get(key);
+  const together = first && Math.abs(clock.now() - first.at) < limits.rates.secondKnockSeconds * 1000;
+  if (!together || first.method === method) return undefined;
+  failedKnocks.delete(key);
+  return first;
+}
+
+function rememberKnock({ clock, failedKnocks }: LimitDeps, key: string, method: string, wait: number): void {
+  putRecent(failedKnocks, key, { method, at: clock.now(), wait }, limits.rates.knocks);
 }

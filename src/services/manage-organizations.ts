@@ -1,12 +1,15 @@
 import type { Deps } from "../deps.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { isName, nameRule } from "../domain/names.ts";
+import { overlap } from "../domain/ownership.ts";
+import { inTurn } from "../store/alone.ts";
 import { replaceAnonymousPulls } from "../store/anonymous-pulls.ts";
 import { isUniqueViolation } from "../store/db.ts";
 import {
   findOrganization,
   insertOrganization,
   keepOrganization,
+  listNamedOrPrefixed,
   listOrganizations,
   lockOrganization,
   markOrganizationDeleted,
@@ -39,8 +42,9 @@ export async function createOrganization(
     deletedAt: null,
   };
   try {
-    await deps.db.transaction(async (tx) => {
+    await inTurn(deps.db, async (tx) => {
       await insertOrganization(tx, organization);
+      await refuseOverlap(tx, organization);
       await recordOrganizationChange(deps, tx, actor, "org_create", name, {});
     });
   } catch (error) {
@@ -77,6 +81,22 @@ async function requireOrganization(
   const organization = await find();
   if (!organization) throw notFound(`organization ${name}`);
   return organization;
+}
+
+/**
+ * No two organizations call a repository their own. To be called in turn, since two of them could come together.
+ *
+ * @throws {ManagementError}
+ */
+export async function refuseOverlap(tx: Deps["db"], organization: Organization): Promise<void> {
+  const names = [organization.name, ...organization.repositoryPrefixes].map((prefix) => prefix.split("/")[0] ?? "");
+  const others = await listNamedOrPrefixed(tx, names, organization.id);
+  const other = others.find((one) => overlap(one, organization));
+  if (!other) return;
+  throw new ManagementError(
+    "conflict",
+    `Names of the organization ${other.name} would be this one's too: look at its name and its repository_prefixes.`,
+  );
 }
 
 export async function pageOrganizations(

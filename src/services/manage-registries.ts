@@ -1,6 +1,6 @@
 import type { Deps } from "../deps.ts";
 import { isService, type RegistrySettings, registryProblems, serviceRule } from "../domain/registry-settings.ts";
-import { alone } from "../store/alone.ts";
+import { inTurn } from "../store/alone.ts";
 import { type Db, isUniqueViolation } from "../store/db.ts";
 import {
   countGrantsOn,
@@ -15,6 +15,7 @@ import {
 import { listSigningKeys, type SigningKeyRow } from "../store/signing-keys.ts";
 import { recordAudit } from "./audit.ts";
 import { openKeyLife } from "./key-life.ts";
+import { turnWarnings } from "./key-schedule.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
 import { type Page, pageOf } from "./page.ts";
 import { type Actor, requireSuperUser } from "./principals.ts";
@@ -45,11 +46,11 @@ export async function createRegistry(
     createdAt: new Date(deps.clock.now()),
   };
   try {
-    const known = await alone(deps.db, async (tx) => {
+    const known = await inTurn(deps.db, async (tx) => {
       await insertRegistry(tx, registry);
       await (await openKeyLife(tx, deps)).complete(registry);
       await recordRegistryChange(deps, tx, actor, "create_registry", { service });
-      return know(tx, registry);
+      return know(deps, tx, registry);
     });
     await deps.keys.reload();
     return known;
@@ -60,20 +61,24 @@ export async function createRegistry(
 }
 
 /** @throws {ManagementError} when there is none of that service */
-export async function getRegistry({ db }: Pick<Deps, "db">, actor: Actor, service: string): Promise<KnownRegistry> {
+export async function getRegistry(
+  deps: Pick<Deps, "db" | "clock">,
+  actor: Actor,
+  service: string,
+): Promise<KnownRegistry> {
   requireSuperUser(actor);
-  return know(db, await requireRegistry(db, service));
+  return know(deps, deps.db, await requireRegistry(deps.db, service));
 }
 
 export async function pageRegistries(
-  { db }: Pick<Deps, "db">,
+  deps: Pick<Deps, "db" | "clock">,
   actor: Actor,
   { after, limit }: { after: string; limit: number },
 ): Promise<Page<KnownRegistry>> {
   requireSuperUser(actor);
-  const { items, next } = pageOf(await pageOfRegistries(db, after, limit + 1), limit, ({ service }) => service);
-  const rows = await listSigningKeys(db);
-  const known = items.map((registry) => knowBy(rows, registry));
+  const { items, next } = pageOf(await pageOfRegistries(deps.db, after, limit + 1), limit, ({ service }) => service);
+  const rows = await listSigningKeys(deps.db);
+  const known = items.map((registry) => knowBy(deps, rows, registry));
   return { items: known, ...(next !== undefined && { next }) };
 }
 
@@ -84,13 +89,13 @@ export async function changeRegistry(
   change: Partial<RegistrySettings>,
 ): Promise<KnownRegistry> {
   requireSuperUser(actor);
-  const known = await alone(deps.db, async (tx) => {
+  const known = await inTurn(deps.db, async (tx) => {
     const registry = { ...(await requireRegistry(tx, service)), ...change };
     refuseProblems(registryProblems(registry, deps.config));
     await updateRegistry(tx, registry.id, change);
     await (await openKeyLife(tx, deps)).complete(registry);
     await recordRegistryChange(deps, tx, actor, "change_registry", { service, changed: Object.keys(change) });
-    return know(tx, registry);
+    return know(deps, tx, registry);
   });
   await deps.keys.reload();
   return known;
@@ -99,7 +104,7 @@ export async function changeRegistry(
 /** @param cascade whether the grants on it go too */
 export async function deleteRegistry(deps: ManageDeps, actor: Actor, service: string, cascade: boolean): Promise<void> {
   requireSuperUser(actor);
-  await alone(deps.db, async (tx) => {
+  await inTurn(deps.db, async (tx) => {
     const registry = (isService(service) && (await lockRegistry(tx, service))) || refuseUnknown(service);
     if (registry.isDefault) throw new ManagementError("conflict", "The default registry cannot be deleted.");
     const grants = await countGrantsOn(tx, registry.id);
@@ -125,22 +130,25 @@ function refuseUnknown(service: string): never {
   throw notFound(`registry with the service ${service}`);
 }
 
-export async function know(db: Db, registry: Registry): Promise<KnownRegistry> {
-  return knowBy(await listSigningKeys(db), registry);
+export async function know(deps: Pick<Deps, "clock">, db: Db, registry: Registry): Promise<KnownRegistry> {
+  return knowBy(deps, await listSigningKeys(db), registry);
 }
 
-function knowBy(rows: readonly SigningKeyRow[], registry: Registry): KnownRegistry {
+function knowBy({ clock }: Pick<Deps, "clock">, rows: readonly SigningKeyRow[], registry: Registry): KnownRegistry {
   const keys = rows.filter(({ registryId }) => registryId === registry.id);
-  return { registry, keys, warnings: warningsOf(registry, keys) };
+  return { registry, keys, warnings: warningsOf(registry, keys, new Date(clock.now())) };
 }
 
-function warningsOf({ keyProfile }: Registry, keys: readonly SigningKeyRow[]): string[] {
+function warningsOf(registry: Registry, keys: readonly SigningKeyRow[], now: Date): string[] {
+  const { keyProfile } = registry;
   const active = keys.find(({ purpose, status }) => purpose === "registry_token" && status === "active");
-  return active && active.profile !== keyProfile
-    ? [
-        `The key that signs is found by ${active.profile} still. Give the registry the present certs.pem or jwks.json, restart it, then POST …/rotate with {"force": true}.`,
-      ]
-    : [];
+  const changing =
+    active && active.profile !== keyProfile
+      ? [
+          `The key that signs is found by ${active.profile} still. Give the registry the present certs.pem or jwks.json, restart it, then POST …/rotate with {"force": true}.`,
+        ]
+      : [];
+  return [...changing, ...turnWarnings(registry, keys, now)];
 }
 
 /** Records a change to a registry or to keys, in the transaction that makes it. */

@@ -13,6 +13,7 @@ import {
   type RobotOfOrganization,
   updateRobot,
 } from "../store/robots.ts";
+import { deleteStaticTokens } from "../store/static-tokens.ts";
 import { recordAudit } from "./audit.ts";
 import { getOrganization, getOrganizationToKeep } from "./manage-organizations.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
@@ -49,6 +50,7 @@ export async function createRobot(
         name: name.robot,
         ...given,
         disabled: false,
+        tokenEpoch: 0,
         createdAt: new Date(deps.clock.now()),
         createdBy: actor.principal.name,
         lastAccessed: null,
@@ -116,9 +118,12 @@ export async function changeRobot(
 ): Promise<Robot> {
   return deps.db.transaction(async (tx) => {
     const robot = await getRobotToChange(tx, actor, name);
-    await updateRobot(tx, robot.id, change);
+    const changed = { ...change, ...(change.disabled && { tokenEpoch: robot.tokenEpoch + 1 }) };
+    await updateRobot(tx, robot.id, changed);
+    // Whoever disables a robot because of a token that leaked must not let it in again with the robot.
+    if (change.disabled) await deleteStaticTokens(tx, robot.id);
     await recordChange(deps, tx, actor, "change_robot", name, { changed: Object.keys(change) });
-    return { ...robot, ...change };
+    return { ...robot, ...changed };
   });
 }
 

@@ -3,11 +3,12 @@ import { audiencesProblem, type Problem } from "../domain/binding.ts";
 import { isRepositoryName } from "../domain/names.ts";
 import { bareName, ownsPattern } from "../domain/ownership.ts";
 import { isRepositoryPattern } from "../domain/scope.ts";
+import { inTurn } from "../store/alone.ts";
 import { type AnonymousPull, listAnonymousPullsOf, replaceAnonymousPulls } from "../store/anonymous-pulls.ts";
 import { keepRegistries } from "../store/grants.ts";
 import { type Organization, type OrganizationChange, updateOrganization } from "../store/organizations.ts";
 import { deleteStaticTokensOf } from "../store/static-tokens.ts";
-import { getOrganizationToChange, recordOrganizationChange } from "./manage-organizations.ts";
+import { getOrganizationToChange, recordOrganizationChange, refuseOverlap } from "./manage-organizations.ts";
 import { refuseProblems } from "./management-error.ts";
 import type { Actor } from "./principals.ts";
 
@@ -50,7 +51,8 @@ export async function changeOrganization(
   name: string,
   { anonymousPull, ...change }: OrganizationSettings,
 ): Promise<OrganizationWithSettings> {
-  return deps.db.transaction(async (tx) => {
+  const run = change.repositoryPrefixes ? inTurn : inTransaction;
+  return run(deps.db, async (tx) => {
     const organization = { ...(await getOrganizationToChange(tx, actor, name)), ...change };
     const wanted = anonymousPull && (await onRegistries(tx, anonymousPull));
     const audiences = audiencesProblem(organization);
@@ -60,6 +62,7 @@ export async function changeOrganization(
       ...(wanted ? pullProblems(organization, wanted) : await orphanProblems(tx, organization)),
     ]);
 
+    if (change.repositoryPrefixes) await refuseOverlap(tx, organization);
     await updateOrganization(tx, organization.id, change);
     if (wanted) {
       const rows = wanted.map(({ registryId = "", repository }, position) => ({
@@ -79,6 +82,10 @@ export async function changeOrganization(
     });
     return withSettings(tx, organization);
   });
+}
+
+function inTransaction<T>(db: Deps["db"], work: (tx: Deps["db"]) => Promise<T>): Promise<T> {
+  return db.transaction(work);
 }
 
 interface PullOnRegistry extends WantedAnonymousPull {

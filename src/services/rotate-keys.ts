@@ -1,7 +1,7 @@
 import type { Deps } from "../deps.ts";
 import { limits } from "../limits.ts";
 import { epochSeconds } from "../platform.ts";
-import { alone } from "../store/alone.ts";
+import { inTurn } from "../store/alone.ts";
 import type { Registry } from "../store/registries.ts";
 import { type BroughtAuthority, readAuthority } from "../tokens/brought-authority.ts";
 import { type KeyLife, openKeyLife } from "./key-life.ts";
@@ -35,7 +35,7 @@ export async function rotateRegistryKeys(
     refuseProblems([{ path: ["authority"], message: "goes with compromised anyway: send one of the two" }]);
   }
 
-  const known = await alone(deps.db, async (tx) => {
+  const known = await inTurn(deps.db, async (tx) => {
     const registry = await requireRegistry(tx, service);
     const life = await openKeyLife(tx, deps);
     if (compromised) await life.revoke(registry);
@@ -47,7 +47,7 @@ export async function rotateRegistryKeys(
       authority: brought ? "brought" : authority === true,
       compromised,
     });
-    return know(tx, registry);
+    return know(deps, tx, registry);
   });
   await deps.keys.reload();
   return known;
@@ -100,7 +100,7 @@ function refuseUnknown(
 /** Turns the key of robot tokens. Compromised, all robot tokens end at once. */
 export async function rotateRobotTokenKey(deps: RotateDeps, actor: Actor, compromised: boolean): Promise<string> {
   requireSuperUser(actor);
-  await alone(deps.db, async (tx) => {
+  await inTurn(deps.db, async (tx) => {
     const life = await openKeyLife(tx, deps);
     await (compromised ? life.revoke(undefined) : life.rotateRobotTokenKey());
     await recordRegistryChange(deps, tx, actor, "rotate_keys", { compromised });

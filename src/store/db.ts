@@ -8,9 +8,9 @@ export type Db = PgDatabase<PgQueryResultHKT, typeof schema>;
 export const drizzleOptions = { schema, casing: "snake_case" } as const;
 
 const UNIQUE_VIOLATION = "23505";
-/** `58000` is what Hyperdrive says when it gets no connection; `40...` asks for another try. */
+/** `55P03` is a lock that was not to be had in time; `58000` is what Hyperdrive says when it gets no connection; `40...` asks for another try. */
 const UNAVAILABLE =
-  /^(08...|40001|40P01|57P0[1-5]|53...|58000|58030|ECONN.*|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EPIPE|CONNECTION_.*|CONNECT_TIMEOUT)$/;
+  /^(08...|40001|40P01|57P0[1-5]|53...|55P03|58000|58030|ECONN.*|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EPIPE|CONNECTION_.*|CONNECT_TIMEOUT)$/;
 /** `undefined_table` and `undefined_column`: the schema is not there, or older than this code. */
 const NO_SCHEMA = ["42P01", "42703"];
 

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNull, or, sql } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNull, ne, or, sql } from "drizzle-orm";
 import type { Db } from "./db.ts";
 import { organizations } from "./schema.ts";
 
@@ -54,6 +54,20 @@ export async function listPossibleOwners(db: Db, repository: string): Promise<Or
           eq(organizations.name, parts[0] ?? ""),
           sql`${organizations.repositoryPrefixes} ?| array[${listed}]::text[]`,
         ),
+      ),
+    );
+}
+
+/** Living ones, other than `id`, of that name or with further prefixes. */
+export async function listNamedOrPrefixed(db: Db, names: readonly string[], id: string): Promise<Organization[]> {
+  return db
+    .select()
+    .from(organizations)
+    .where(
+      and(
+        isNull(organizations.deletedAt),
+        ne(organizations.id, id),
+        or(inArray(organizations.name, [...names]), ne(organizations.repositoryPrefixes, [])),
       ),
     );
 }

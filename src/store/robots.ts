@@ -4,7 +4,7 @@ import type { Db } from "./db.ts";
 import { organizations, robots } from "./schema.ts";
 
 export type Robot = typeof robots.$inferSelect;
-export type RobotChange = Partial<Pick<Robot, "description" | "unstructuredMetadata" | "disabled">>;
+export type RobotChange = Partial<Pick<Robot, "description" | "unstructuredMetadata" | "disabled" | "tokenEpoch">>;
 
 /** A robot with the organization that it belongs to. */
 export interface RobotOfOrganization {

@@ -50,6 +50,8 @@ export const robots = pgTable(
     description: text().notNull(),
     unstructuredMetadata: jsonb().$type<JsonObject>().notNull(),
     disabled: boolean().notNull().default(false),
+    /** Moves when the robot is disabled; its tokens name the one that they were minted in. */
+    tokenEpoch: integer().notNull().default(0),
     createdAt: time().notNull(),
     createdBy: text().notNull(),
     lastAccessed: time(),

@@ -12,6 +12,8 @@ export interface RobotToken {
   readonly robot: RobotName;
   readonly bindingId: string;
   readonly bindingVersion: number;
+  /** Of the robot: its tokens from before it was disabled have an earlier one. */
+  readonly epoch: number;
   /** Narrows what the robot holds; absent: it holds all its grants. */
   readonly scope?: string;
   readonly jti: string;
@@ -53,6 +55,7 @@ function sign(
   return (
     new SignJWT({
       binding: { id: token.bindingId, version: token.bindingVersion },
+      epoch: token.epoch,
       ...(token.scope !== undefined && { scope: token.scope }),
       ...(service !== undefined && { service }),
     })
@@ -126,7 +129,8 @@ async function verify(
       requiredClaims: ["sub", "exp", "jti", "binding"],
     });
     const robot = parseRobotName(payload.sub ?? "");
-    const { binding, scope, jti, exp } = payload;
+    // Versions before this one had none.
+    const { binding, epoch = 0, scope, jti, exp } = payload;
     if (!robot || !isFor(payload.service)) return { ok: false, reason: "invalid" };
     return {
       ok: true,
@@ -134,6 +138,7 @@ async function verify(
         robot,
         bindingId: binding.id,
         bindingVersion: binding.version,
+        epoch,
         ...(scope !== undefined && { scope }),
         jti,
         exp,
@@ -148,6 +153,7 @@ async function verify(
 
 interface Payload {
   readonly binding: { readonly id: string; readonly version: number };
+  readonly epoch?: number;
   readonly scope?: string;
   readonly service?: string;
   readonly jti: string;

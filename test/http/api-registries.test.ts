@@ -88,7 +88,7 @@ describe("a registry", () => {
       "retired signing",
     ]);
     for (const key of keys) {
-      const names = ["activated", "created", "kid", "not_after", "profile", "purpose", "retired", "status"];
+      const names = ["activated", "created", "kid", "not_after", "profile", "purpose", "retired", "rotates", "status"];
       expect(Object.keys(key).sort()).toEqual(names);
       expect([key.profile, key.retired !== null]).toEqual([
         key.purpose === "signing" ? "x5c" : null,
@@ -170,7 +170,7 @@ describe("a registry that is deleted", () => {
     const pull = [{ registry: service, repository: "acme/app" }];
     expect((await berth.api("PATCH", "/organization/acme", { anonymous_pull: pull })).status).toBe(200);
     for (const query of ["", "?cascade=false"]) {
-      expect(expectProblem(await berth.api("DELETE", path(service) + query), 409, "conflict")).toMatch(/2 grants/);
+      expect(expectProblem(await berth.api("DELETE", path(service) + query), 409, "conflict")).toMatch(/2 in all/);
     }
     expectProblem(await berth.api("DELETE", `${path(service)}?cascade=yes`), 400, "invalid");
     expect((await berth.api("GET", "/organization/acme/robots/ci/grants")).body).toHaveLength(1);

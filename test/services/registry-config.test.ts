@@ -145,7 +145,7 @@ describe("kubernetes", () => {
     expect(readKubernetesVariables()).toEqual(tokenVariables);
     expect(configMap.data["certs.pem"]).toBe(facts.certificates.replaceAll("\n\n", "\n"));
     const { volumes, containers, enableServiceLinks } = deployment.spec.template.spec;
-    const name = "registry-registry-example-5000";
+    const name = "registry-registry-example-x3a-5000";
     expect(volumes).toEqual([
       { name: "certificates", configMap: { name } },
       { name: "images", persistentVolumeClaim: { claimName: name } },
@@ -162,7 +162,8 @@ describe("kubernetes", () => {
 
   it.each([
     ["registry.example", "registry-registry-example"],
-    ["Registry.Example:5000", "registry-registry-example-5000"],
+    ["registry-example", "registry-registry--example"],
+    ["Registry.Example:5000", "registry-registry-example-x3a-5000"],
     ["-", "registry"],
     ["a".repeat(100), `registry-${"a".repeat(54)}`],
     [`${"a".repeat(53)}..b`, `registry-${"a".repeat(53)}`],

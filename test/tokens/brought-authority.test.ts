@@ -70,7 +70,7 @@ describe("an authority that is brought along", () => {
       .toString();
 
   it.each<[string, () => string, RegExp]>([
-    ["nothing", () => "", /P-256.* in unencrypted PKCS#8/],
+    ["nothing", () => "", /P-256.*in unencrypted PKCS#8/],
     ["in the older form of openssl", sec1, /openssl pkcs8 -topk8/],
     ["encrypted", encrypted, /unencrypted/],
     ["for RSA", () => otherKey("rsa"), /P-256/],

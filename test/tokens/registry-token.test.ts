@@ -85,6 +85,7 @@ describe("a registry token", () => {
         robot: { organization: "acme", robot: "ci" },
         bindingId: "b",
         bindingVersion: 1,
+        epoch: 0,
         jti: "j",
         iat: now,
         exp: now + 900,

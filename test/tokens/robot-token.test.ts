@@ -11,6 +11,7 @@ const token = {
   robot: { organization: "acme", robot: "ci" },
   bindingId: "binding-1",
   bindingVersion: 3,
+  epoch: 0,
   jti: "jti-1",
   iat: now,
   exp: now + 3600,
@@ -41,6 +42,7 @@ describe("a robot token", () => {
       exp: now + 3600,
       jti: "jti-1",
       binding: { id: "binding-1", version: 3 },
+      epoch: 0,
     });
   });
 

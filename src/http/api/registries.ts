@@ -3,6 +3,7 @@ import type { Deps } from "../../deps.ts";
 import type { RegistrySettings } from "../../domain/registry-settings.ts";
 import { limits } from "../../limits.ts";
 import { getRegistryConfig, registryRealm } from "../../services/get-registry-config.ts";
+import { turnsAt } from "../../services/key-schedule.ts";
 import {
   changeRegistry,
   createRegistry,
@@ -19,7 +20,7 @@ import { actorOf, body, createApi, createRoute, json, refusals, z } from "./rout
 import { pageQuery } from "./schemas.ts";
 
 const { minSeconds, maxSeconds } = limits.registryToken;
-const { minRotationDays, maxRotationDays, rotationDays } = limits.keys;
+const { maxRotationDays, rotationDays } = limits.keys;
 
 const settings = z.object({
   host: z
@@ -33,11 +34,11 @@ const settings = z.object({
   }),
   rotation_days: z
     .int()
-    .min(minRotationDays)
+    .min(0)
     .max(maxRotationDays)
     .nullable()
     .openapi({
-      description: `Days that a signing key is active; null: ${rotationDays.x5c} with x5c, ${rotationDays.kid} with kid`,
+      description: `Days that a signing key is active; null: ${rotationDays.x5c} with x5c, ${rotationDays.kid} with kid; 0, with kid: until it is rotated by hand`,
     }),
   token_ttl: z
     .int()
@@ -69,6 +70,7 @@ const signingKey = z.object({
   created: z.iso.datetime(),
   activated: z.iso.datetime().nullable(),
   retired: z.iso.datetime().nullable(),
+  rotates: z.iso.datetime().nullable().openapi({ description: "When the next one takes its place by itself" }),
   not_after: z.iso.datetime().nullable().openapi({ description: "Of its certificate" }),
 });
 
@@ -269,12 +271,12 @@ function present({ config }: Deps, { registry: row, keys, warnings }: KnownRegis
     fallback_realm: row.fallbackRealm,
     refresh_tokens: row.refreshTokens,
     created: row.createdAt.toISOString(),
-    keys: keys.map(presentKey),
+    keys: keys.map((key) => presentKey(row, key)),
     warnings: [...warnings],
   };
 }
 
-function presentKey(row: SigningKeyRow): z.infer<typeof signingKey> {
+function presentKey(owner: KnownRegistry["registry"], row: SigningKeyRow): z.infer<typeof signingKey> {
   return {
     purpose: row.purpose === "registry_authority" ? "authority" : "signing",
     status: row.status,
@@ -283,6 +285,7 @@ function presentKey(row: SigningKeyRow): z.infer<typeof signingKey> {
     created: row.createdAt.toISOString(),
     activated: row.activatedAt?.toISOString() ?? null,
     retired: row.retiredAt?.toISOString() ?? null,
+    rotates: turnsAt(owner, row)?.toISOString() ?? null,
     not_after: row.notAfter?.toISOString() ?? null,
   };
 }

@@ -38,7 +38,12 @@ export function reloadSecretKeys(
   sealAnew: () => Promise<void>,
   log: Log,
 ): () => void {
-  const reload = async () => {
+  let last = Promise.resolve();
+  /** One after the other, since a change that fails puts back what was there before it. */
+  const reload = () => {
+    last = last.then(reloadOnce);
+  };
+  const reloadOnce = async () => {
     let before: Sealer | undefined;
     try {
       const keys = readSecretKeys(readFileSync(path, "utf8").trim());

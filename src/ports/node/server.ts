@@ -87,7 +87,7 @@ export async function startServer({ environment, write, clock = systemClock }: S
       refusalTally: createRefusalTally(),
       failedKnocks: new Map(),
       uses: createUses(),
-      fallbacks: { underway: 0 },
+      fallbacks: new Map(),
       peerAddress: (c) => getConnInfo(c).remote.address,
     };
     closers.push(() => writeSummary(deps).catch((error) => log.error("a summary was lost", { error })));

@@ -90,6 +90,7 @@ spec:
 /** A label of RFC 1035, which a Service's name has to be, and another one for another service. */
 function resourceName(service: string): string {
   const label = service
+    .toLowerCase()
     .replaceAll("-", "--")
     .replaceAll(".", "-")
     .replace(/[^a-z0-9-]/g, (character) => `-x${character.charCodeAt(0).toString(16)}-`);
