@@ -1,6 +1,5 @@
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Deps } from "../deps.ts";
 import { formatScope } from "../domain/scope.ts";
 import { printable } from "../domain/text.ts";
@@ -16,6 +15,7 @@ import {
 import type { Registry } from "../store/registries.ts";
 import { type AppEnv, originOf } from "./context.ts";
 import { answerMethods } from "./methods.ts";
+import { passOn, toFallbackRequest } from "./registry-fallback.ts";
 import { readBasicLogin, readFormLogin, type Unreadable } from "./registry-login.ts";
 
 const TOKEN_PATHS = ["/v2/auth", "/auth/token", "/auth"];
@@ -42,8 +42,7 @@ const limitForm = bodyLimit({
 interface TokenRequest {
   readonly login: Login | Unreadable | undefined;
   readonly parameters: URLSearchParams;
-  /** A form. */
-  readonly body?: string;
+  readonly form?: URLSearchParams;
 }
 
 /** @see https://distribution.github.io/distribution/spec/auth/token/ */
@@ -59,20 +58,24 @@ async function issueByForm(deps: Deps, c: Context<AppEnv>): Promise<Response> {
     return tellRegistry(c, 400, "UNSUPPORTED", "Send the parameters as application/x-www-form-urlencoded.");
   }
   const form = new URLSearchParams(body);
-  const login = form.has("grant_type") ? readFormLogin(form) : readBasicLogin(c);
-  const query = form.has("grant_type") ? [] : new URL(c.req.url).searchParams;
-  const parameters = new URLSearchParams([...query, ...form]);
-  return answerTokenRequest(deps, c, { login, parameters, ...(form.size > 0 && { body }) });
+  if (form.has("grant_type"))
+    return answerTokenRequest(deps, c, { login: readFormLogin(form), parameters: form, form });
+  const parameters = new URLSearchParams([...new URL(c.req.url).searchParams, ...form]);
+  return answerTokenRequest(deps, c, { login: readBasicLogin(c), parameters, ...(form.size > 0 && { form }) });
 }
 
-async function answerTokenRequest(deps: Deps, c: Context<AppEnv>, request: TokenRequest): Promise<Response> {
-  const { login, parameters } = request;
+async function answerTokenRequest(
+  deps: Deps,
+  c: Context<AppEnv>,
+  { login, parameters, form }: TokenRequest,
+): Promise<Response> {
   const service = parameters.get("service") ?? "";
   const registry = await chooseRegistry(deps, service);
   if (!registry) return refuse(deps, c, { code: "service_unknown", service: printable(service) });
   if (login && "detail" in login) return refuse(deps, c, { code: "credential_unreadable", detail: login.detail });
   if (login && hasFallback(registry) && (await isForFallback(deps, registry, login))) {
-    return passOn(deps, c, await askFallback(deps, registry, { ...handedOn(c, request), login }));
+    const result = await askFallback(deps, registry, { ...toFallbackRequest(c, form), login });
+    return "refusal" in result ? refuse(deps, c, result.refusal) : passOn(c, result.answer);
   }
   return issueToken(deps, c, registry, login, parameters);
 }
@@ -111,56 +114,6 @@ async function issueToken(
 
 function hasFallback(registry: Registry): registry is RegistryWithFallback {
   return registry.fallbackRealm !== null;
-}
-
-/** A request for another token server, with the one credential in it that was read. */
-function handedOn(c: Context<AppEnv>, { body }: TokenRequest) {
-  const isForm = body !== undefined && new URLSearchParams(body).has("grant_type");
-  const query = new URL(c.req.url).searchParams;
-  const form = body === undefined ? undefined : new URLSearchParams(body);
-  const read = isForm ? CREDENTIALS[form?.get("grant_type") ?? ""] : [];
-  for (const name of CREDENTIAL_PARAMETERS) {
-    query.delete(name);
-    if (!read?.includes(name)) form?.delete(name);
-  }
-  const headers = ["accept", "content-type", "user-agent", ...(isForm ? [] : ["authorization"])].flatMap((name) => {
-    const value = c.req.header(name);
-    return value === undefined ? [] : [[name, value]];
-  });
-  const { clientAddress } = originOf(c);
-  if (clientAddress !== undefined) headers.push(["x-forwarded-for", clientAddress]);
-  return {
-    ...originOf(c),
-    via: c.req.header("via"),
-    signal: c.req.raw.signal,
-    sent: {
-      method: c.req.method,
-      headers: Object.fromEntries(headers) as Record<string, string>,
-      query,
-      ...(form && { body: form }),
-    },
-  };
-}
-
-const CREDENTIAL_PARAMETERS = ["username", "password", "refresh_token", "access_token", "client_secret"];
-/** By grant type. */
-const CREDENTIALS: Readonly<Record<string, readonly string[]>> = {
-  password: ["username", "password"],
-  refresh_token: ["refresh_token"],
-};
-
-/** An answer of the other token server goes to the client as it came. */
-function passOn({ config }: Deps, c: Context<AppEnv>, result: FallbackResult): Response {
-  if ("refusal" in result) return refuse({ config }, c, result.refusal);
-  const { status, headers, body } = result.answer;
-  for (const name of ["content-type", "www-authenticate", "retry-after"]) {
-    const value = headers.get(name);
-    if (value !== null) c.header(name, value);
-  }
-  c.header("Cache-Control", "no-store");
-  // A page of the other server's must not act as one of this origin's.
-  c.header("Content-Security-Policy", "sandbox");
-  return c.body(body, status as ContentfulStatusCode);
 }
 
 export type TokenRefusal =
