@@ -170,6 +170,7 @@ describe("what a registry does not know yet", () => {
     ] as const) {
       expect(await unknown(registry, purpose)).toBeUndefined();
     }
+    bench.now += hours;
     await bench.turn((life) => life.rotateSigningKey(x5c));
     expect(await unknown(x5c, "registry_token")).toBeUndefined();
   });
@@ -274,13 +275,8 @@ describe("a database as an older version left it", () => {
     ];
     const key = await openKey(authority, bench.sealer);
     const { pem, notAfter } = await issueAuthority(key, registry.service, seconds);
-    const issued = await issueLeaf(
-      await openKey(leaf, bench.sealer),
-      registry.service,
-      { key, pem },
-      seconds,
-      90 * 24 * 3600,
-    );
+    const leafKey = await openKey(leaf, bench.sealer);
+    const issued = await issueLeaf(leafKey, registry.service, { key, pem }, seconds, 90 * 24 * 3600);
     const at = new Date(bench.now);
     const common = { profile: null, status: "active", createdAt: at, activatedAt: at, retiredAt: null } as const;
     const rows = [

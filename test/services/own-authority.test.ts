@@ -96,6 +96,22 @@ it("makes way in time for one of the service's own, and no leaf outlives it", as
   expect(x5cOf(await bench.mint(registry))).toHaveLength(1);
 });
 
+it("waits for a day before it issues, though the one before is due", async () => {
+  bench.now += 5 * 365 * days - hours;
+  const longer = await createAuthority({ until: bench.now + 4000 * days });
+  await bring(longer.pem, longer);
+  const { id } = await bench.row(registry, "registry_authority", "active");
+  for (const [later, isTurned] of [
+    [hours, false],
+    [22 * hours, false],
+    [hours, true],
+  ] as const) {
+    bench.now += later;
+    await bench.maintain();
+    expect((await bench.row(registry, "registry_authority", "active")).id !== id).toBe(isTurned);
+  }
+});
+
 it("is gone with the others when keys leaked", async () => {
   await bring(chain(), issuing);
   bench.now += hours;
