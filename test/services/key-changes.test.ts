@@ -105,6 +105,8 @@ describe("another key profile", () => {
     await bench.maintain();
     expect(await profiles(x5c)).toEqual({ active: "kid", next: "kid" });
     expect(await restarted.accepts(await bench.mint(x5c))).toBe(true);
+    bench.now += days;
+    expect((await published(x5c)).certificates).toHaveLength(2);
   });
 
   it("that is chosen just before a key is due waits until it has been known for a day", async () => {

@@ -140,6 +140,14 @@ describe.each(["x5c", "kid"] as const)("a registry of the %s profile", (keyProfi
   });
 });
 
+it("a named key of a registry with 0 days is active until it is turned by hand", async () => {
+  const registry = await bench.addRegistry("own.example", { keyProfile: "kid", rotationDays: 0 });
+  const { id } = await bench.row(registry, "registry_token", "active");
+  bench.now = first + 10 * 365 * days;
+  await bench.maintain();
+  expect((await bench.row(registry, "registry_token", "active")).id).toBe(id);
+});
+
 it("a leaf is turned while 30 days of its certificate are left, whatever the registry was told before", async () => {
   await bench.change(x5c, { rotationDays: 300 });
   const { id } = await bench.row(x5c, "registry_token", "active");
