@@ -116,11 +116,12 @@ async function readKeyRing({ db, sealer }: KeysDeps, memory: KeyMemory, now: num
     );
   }
   const robotRows = trusted.filter(({ purpose }) => purpose === "robot_token");
+  const active = activeOf(robotRows);
   return {
     registries,
     points: new Set(rows.map(({ publicJwk }) => publicJwk.x)),
     robotToken: {
-      signing: () => open(activeOf(robotRows)),
+      signing: () => open(active),
       verifying: await Promise.all(robotRows.map(importKey)),
     },
   };
