@@ -96,6 +96,16 @@ it("makes way in time for one of the service's own, and no leaf outlives it", as
   expect(x5cOf(await bench.mint(registry))).toHaveLength(1);
 });
 
+it("issues no leaf that outlives it, however long leaves last", async () => {
+  registry = await bench.change(registry, { rotationDays: 300 });
+  await bring(chain(), issuing);
+  await bench.turn((life) => life.rotateAuthority(registry));
+  bench.now += 150 * days;
+  await bench.turn((life) => life.rotateSigningKey(registry));
+  const [leaf] = x5cOf(await bench.mint(registry));
+  expect(leaf?.validTo).toBe(new X509Certificate(issuing.pem).validTo);
+});
+
 it("waits for a day before it issues, though the one before is due", async () => {
   bench.now += 5 * 365 * days - hours;
   const longer = await createAuthority({ until: bench.now + 4000 * days });
