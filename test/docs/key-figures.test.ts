@@ -16,11 +16,13 @@ it("keys.md and registries.md give the figures that hold", async () => {
     `${rotationDays.kid} days`,
   ]);
   expect(registries).toContain(`| \`x5c\`: ${rotationDays.x5c}, \`kid\`: ${rotationDays.kid} |`);
-  expect(keys).toContain(`set \`rotation_days\` to ${maxRotationDays},`);
+  expect(registries).toContain(`how long a signing key is active, ${maxRotationDays} at most;`);
+  expect(keys).toContain(`For the last ${limits.keys.warnDays} days before such a turn`);
   // "another day" and "a day"
   expect([overlapSeconds, leadSeconds]).toEqual([DAY_SECONDS, DAY_SECONDS]);
 
-  const { chain, broughtMinSeconds } = limits.certificates;
+  const { chain, broughtMinSeconds, authoritySeconds } = limits.certificates;
+  expect(keys).toContain(`its certificate is nearly ${authoritySeconds / DAY_SECONDS / 365} years old`);
   expect(keys).toContain(`good for another ${broughtMinSeconds / DAY_SECONDS} days`);
   expect([keys.includes("four at most"), chain]).toEqual([true, 4]);
 
