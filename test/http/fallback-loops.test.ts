@@ -55,6 +55,19 @@ describe("a fallback realm that leads round in a circle", () => {
   });
 });
 
+it.each([
+  "1.1 berth.example",
+  "1.1 berth.example:8443 (Apache/2.4), 1.1 varnish",
+  "2.0 not-berth",
+  "1.1 proxy (before berth)",
+])("a proxy before this service that writes itself into Via keeps nobody out: %s", async (via) => {
+  const answer = await call(`${berth.url}/v2/auth?service=old.example`, {
+    headers: { authorization: basic("anna", "a password"), via },
+  });
+  expect(answer.status).toBe(200);
+  expect(other.asked).toHaveLength(1);
+});
+
 describe("a token server that does not answer", () => {
   const silent = () => {};
   const most = limits.fallbackRealm.atOnceOfAddress;
