@@ -1,0 +1,64 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { createUses, type Uses } from "../../src/domain/uses.ts";
+import { limits } from "../../src/limits.ts";
+import { createLimiter } from "../../src/services/limiter.ts";
+import { noteUse, otherRepositories } from "../../src/services/note-use.ts";
+
+const perMinute = limits.uses.newRepositoriesPerMinute;
+let uses: Uses;
+let now: number;
+let use: (repository: string, robotId?: string, service?: string) => Promise<void>;
+
+beforeEach(() => {
+  uses = createUses();
+  now = Date.UTC(2030, 0, 1, 12);
+  const clock = { now: () => now };
+  const deps = { uses, clock, limiter: createLimiter(clock) };
+  use = (name, robotId = "robot", service = "registry.example") =>
+    noteUse(deps, { robotId, service, access: [{ type: "repository", name, actions: ["pull", "push"] }] });
+});
+
+/** How often which repositories were pulled by a robot, on all registries. */
+function pulls(robotId = "robot"): Map<string, number> {
+  const counted = [...uses.repositories.values()].filter((one) => one.robotId === robotId && one.action === "pull");
+  const pulled = new Map<string, number>();
+  for (const { repository, count } of counted) pulled.set(repository, (pulled.get(repository) ?? 0) + count);
+  return pulled;
+}
+const sum = (counts: Map<string, number>) => [...counts.values()].reduce((all, count) => all + count, 0);
+
+async function invent(times: number, prefix: string, robotId?: string): Promise<void> {
+  for (let at = 0; at < times; at += 1) await use(`acme/${prefix}-${at}`, robotId);
+}
+
+describe("a robot that invents names of repositories", () => {
+  it("leaves so many of them, and the rest counted together, and none is lost", async () => {
+    await invent(300, "invented");
+    expect(pulls().get(otherRepositories)).toBe(300 - perMinute);
+    expect(pulls().size).toBe(perMinute + 1);
+    expect(sum(pulls())).toBe(300);
+  });
+
+  it("has the names that it used before counted by themselves still", async () => {
+    await use("acme/app");
+    await invent(300, "invented");
+    await use("acme/app");
+    expect(pulls().get("acme/app")).toBe(2);
+  });
+
+  it("has room for others a minute later, and not on another registry before", async () => {
+    await invent(300, "invented");
+    await use("acme/elsewhere", "robot", "second.example");
+    expect(pulls().has("acme/elsewhere")).toBe(false);
+    now += 60_000;
+    await invent(300, "later");
+    expect(pulls().size).toBe(2 * perMinute + 1);
+    expect(sum(pulls())).toBe(601);
+  });
+
+  it("takes no other robot's room", async () => {
+    await invent(300, "invented");
+    await use("acme/app", "other");
+    expect([...pulls("other")]).toEqual([["acme/app", 1]]);
+  });
+});
