@@ -111,6 +111,15 @@ describe.each(kinds)("%s", (kind) => {
   });
 });
 
+it.each(["acme+ci", "acme ci", "acme%2Bci", "acme%2bci", "+", "anna+test"])(
+  "a name that is a robot's, however it is written, is asked for nowhere else: %j",
+  async (name) => {
+    expectRefusedHere(await byBasic(name, PASSWORD));
+    expectRefusedHere(await byForm({ grant_type: "password", username: name, password: PASSWORD }));
+    expect(other.asked).toEqual([]);
+  },
+);
+
 describe("what is not Berth's", () => {
   it("is handed on: a person's password, and another service's token", async () => {
     const foreign = [PASSWORD, await issuer.sign("https://else.example"), `${PASSWORD} berth`];
