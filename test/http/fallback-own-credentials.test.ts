@@ -18,7 +18,8 @@ beforeAll(async () => {
     startIssuer(),
     startOtherServer(),
   ]);
-  const settings = { service: SERVICE, fallback_realm: other.realm, refresh_tokens: true };
+  const issuedAs = { issuer: "The token server before", refresh_tokens: true };
+  const settings = { service: SERVICE, fallback_realm: other.realm, ...issuedAs };
   expect((await berth.api("POST", "/registries", settings)).status).toBe(201);
   await berth.createRobot("acme+ci", { federation: [{ issuer: issuer.url, subject }] });
   const robotToken = (await berth.exchange("acme+ci", await issuer.sign(AUDIENCE))).body.token;
