@@ -88,7 +88,7 @@ export async function askFallback(
     deps.log.warn("the fallback realm does not answer", { request_id: requestId, fallback_realm: realm, reason });
     return { refusal: { code: "fallback_unreachable", detail: `The token server that answers for people ${TOLD}` } };
   };
-  if (via?.includes(PSEUDONYM)) return unreachable("it leads back here, or to another Berth that hands on");
+  if (isMarked(via)) return unreachable("it leads back here, or to another Berth that hands on");
   const from = clientAddress ?? "";
   if (isCrowded(deps, from)) return unreachable("too many wait for it already");
   const url = new URL(realm);
@@ -130,6 +130,12 @@ function count({ fallbacks }: FallbackDeps, from: string, by: 1 | -1): void {
   else fallbacks.delete(from);
 }
 
-/** What is handed on is marked (RFC 9110 §7.6.3), so that it cannot go round. */
-const PSEUDONYM = "berth";
+/** What is handed on is marked, so that it cannot go round: `Via: 1.1 pseudonym` (RFC 9110 §7.6.3). */
+const PSEUDONYM = "berth-fallback";
+
+function isMarked(via: string | undefined): boolean {
+  const receivedBy = (via ?? "").split(",").map((entry) => entry.trim().split(/\s+/)[1]);
+  return receivedBy.includes(PSEUDONYM);
+}
+
 const TOLD = "cannot be reached right now. Try again shortly.";

@@ -19,6 +19,11 @@ export class UnpreparedError extends Error {
   override readonly name = "UnpreparedError";
 }
 
+/** Others were at it all the time: worth another try. */
+export class BusyError extends Error {
+  override readonly name = "BusyError";
+}
+
 /** What was read a moment ago was deleted since: worth another try. */
 export class GoneError extends Error {
   override readonly name = "GoneError";
@@ -30,7 +35,8 @@ export function isUniqueViolation(error: unknown): boolean {
 
 /** Whether the database could not be reached, or could not do its work now: worth a try later. */
 export function isUnavailable(error: unknown): boolean {
-  return error instanceof GoneError || codes(error).some((code) => UNAVAILABLE.test(code)) || isLostSocket(error);
+  if (error instanceof GoneError || error instanceof BusyError) return true;
+  return codes(error).some((code) => UNAVAILABLE.test(code)) || isLostSocket(error);
 }
 
 /**
