@@ -23,6 +23,8 @@ interface KeyRing {
 /** The key ring as it was last read: nothing but values, so that it may outlive the request that read it. */
 export interface KeyMemory {
   last?: { readonly ring: KeyRing; readonly readAt: number };
+  /** Epoch milliseconds: for a key that was not there. */
+  lookedAgainAt?: number;
   /** Those opened, by the id of their rows: a key never changes. */
   readonly opened: Map<string, SigningKey>;
   readonly imported: Map<string, CryptoKey>;
@@ -46,7 +48,8 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()
     },
     async robotTokenKey(kid) {
       const find = ({ robotToken }: KeyRing) => robotToken.verifying.find((key) => key.kid === kid)?.publicKey;
-      return find(await read()) ?? find(await read(limits.keys.unknownKeyMilliseconds));
+      const key = find(await read());
+      return key || !mayLookAgain() ? key : find(await readAfresh());
     },
     async registry(registryId) {
       const find = ({ registries }: KeyRing) => registries.get(registryId);
@@ -68,12 +71,19 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()
     },
   };
 
-  /** @param maxAge milliseconds that what is in memory may be old */
-  async function read(maxAge: number = limits.keys.freshMilliseconds): Promise<KeyRing> {
+  async function read(): Promise<KeyRing> {
     const age = deps.clock.now() - (memory.last?.readAt ?? Number.NEGATIVE_INFINITY);
     // A clock that was set back makes it look younger than it is.
-    if (memory.last && age >= 0 && age < maxAge) return memory.last.ring;
+    if (memory.last && age >= 0 && age < limits.keys.freshMilliseconds) return memory.last.ring;
     return readAgain();
+  }
+
+  /** A key's name is anybody's to invent. */
+  function mayLookAgain(): boolean {
+    const since = deps.clock.now() - (memory.lookedAgainAt ?? Number.NEGATIVE_INFINITY);
+    if (since >= 0 && since < limits.keys.unknownKeyMilliseconds) return false;
+    memory.lookedAgainAt = deps.clock.now();
+    return true;
   }
 
   /** What is under way may have read what was there before. */
