@@ -90,3 +90,17 @@ it("hands on a form's refresh token without a password", async () => {
   });
   expect(request).toEqual({ method: "POST", query: [], authorization: undefined, form: [...read, ...asking] });
 });
+
+it("hands on what was read of a parameter that came twice, and not the other", async () => {
+  const read: [string, string][] = [
+    ["grant_type", "password"],
+    ["username", "anna"],
+    ["password", "read"],
+  ];
+  const twice: [string, string][] = [
+    ["username", "bert"],
+    ["password", "unread"],
+  ];
+  const request = await handedOn("", { method: "POST", body: parameters(read, twice, asking) });
+  expect(request.form).toEqual([...read, ...asking]);
+});

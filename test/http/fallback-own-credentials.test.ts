@@ -30,6 +30,7 @@ beforeAll(async () => {
   const given: Record<string, string> = {
     "a robot token": robotToken,
     "a robot token with a blank behind it": `${robotToken} `,
+    "a robot token as it stands in a header": `Bearer ${robotToken}`,
     "a refresh token": issued.body.refresh_token,
     "a registry token": issued.body.token,
     "a static token": staticToken,
@@ -60,6 +61,7 @@ const credentials = new Map<string, string>();
 const kinds = [
   "a robot token",
   "a robot token with a blank behind it",
+  "a robot token as it stands in a header",
   "a refresh token",
   "a registry token",
   "a static token",
