@@ -26,8 +26,11 @@ export function toFallbackRequest(
   const query = new URL(c.req.url).searchParams;
   const body = form && new URLSearchParams(form);
   for (const name of CREDENTIAL_PARAMETERS) {
+    const value = read?.includes(name) ? (body?.get(name) ?? null) : null;
     query.delete(name);
-    if (!read?.includes(name)) body?.delete(name);
+    // Of one that came twice, the first was read.
+    if (value === null) body?.delete(name);
+    else body?.set(name, value);
   }
   const origin = originOf(c);
   const copied = (grantType ? HEADERS : [...HEADERS, "authorization"]).map((name) => [name, c.req.header(name)]);

@@ -56,16 +56,19 @@ export async function isForFallback(deps: FallbackDeps, registry: Registry, logi
 async function isOwnCredential({ config, db }: FallbackDeps, { service }: Registry, secret: Secret): Promise<boolean> {
   const text = secret.reveal().trim();
   if (text.includes(staticTokenPrefix)) return true;
-  const token = decode(text);
-  if (!token) return (await findPrincipalByToken(db, await sha256(text))) !== undefined;
+  const tokens = (text.match(JWT) ?? []).flatMap((compact) => decode(compact) ?? []);
   const own: readonly unknown[] = [
     config.publicUrl,
     robotTokenAudience(config.publicUrl),
     service,
     ...config.audiences,
   ];
-  return token.typ.startsWith("berth-") || token.parties.some((party) => own.includes(party));
+  const isOwn = tokens.some(({ typ, parties }) => typ.startsWith("berth-") || parties.some((one) => own.includes(one)));
+  return isOwn || (await findPrincipalByToken(db, await sha256(text))) !== undefined;
 }
+
+/** Also within other text, such as that of a header. */
+const JWT = /[\w-]+\.[\w-]+\.[\w-]*/g;
 
 /** What a JWT says of itself, unproved: its type, its issuer and its audiences. */
 function decode(text: string): { readonly typ: string; readonly parties: readonly unknown[] } | undefined {
