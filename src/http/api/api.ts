@@ -11,6 +11,7 @@ import { federationRoutes } from "./federation.ts";
 import { grantRoutes } from "./grants.ts";
 import { issuerRoutes } from "./issuers.ts";
 import { requireJson } from "./json-body.ts";
+import { keyRoutes } from "./keys.ts";
 import { logRoutes } from "./logs.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { presetRoutes } from "./presets.ts";
@@ -40,6 +41,7 @@ export function managementApi(deps: Deps) {
     explainRoutes,
     issuerRoutes,
     registryApiRoutes,
+    keyRoutes,
     usageRoutes,
     logRoutes,
     presetRoutes,

@@ -13,7 +13,6 @@ import {
   pageRegistries,
 } from "../../services/manage-registries.ts";
 import { registryConfigFormats } from "../../services/registry-config/registry-config.ts";
-import { rotateRegistryKeys, rotateRobotTokenKey } from "../../services/rotate-keys.ts";
 import type { SigningKeyRow } from "../../store/signing-keys.ts";
 import { keyProfiles } from "../../tokens/signing-key.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
@@ -74,7 +73,7 @@ const signingKey = z.object({
   not_after: z.iso.datetime().nullable().openapi({ description: "Of its certificate" }),
 });
 
-const registry = settings
+export const registry = settings
   .extend({
     service: z.string().openapi({ example: "registry.example.com" }),
     default: z.boolean(),
@@ -85,7 +84,7 @@ const registry = settings
   })
   .openapi("Registry");
 
-const serviceParam = z.object({ service: z.string().openapi({ description: "URL-encoded" }) });
+export const serviceParam = z.object({ service: z.string().openapi({ description: "URL-encoded" }) });
 const service = z.string().max(1024);
 
 const listed = createRoute({
@@ -131,49 +130,6 @@ const deleted = createRoute({
   responses: { 204: { description: "Deleted, and with cascade the grants on it" }, ...refusals },
 });
 
-const compromised = z
-  .boolean()
-  .optional()
-  .openapi({ description: "Its keys end at once, with no overlap: what they signed is no good any more" });
-
-const pem = z.string().max(limits.issuerSettings.caPem);
-const rotated = createRoute({
-  method: "post",
-  path: "/registries/{service}/rotate",
-  summary: "Put the next key in the active one's place",
-  request: {
-    params: serviceParam,
-    body: body(
-      z.strictObject({
-        authority: z
-          .union([z.boolean(), z.strictObject({ certificates: pem, private_key: pem })], {
-            error: 'must be true, or {"certificates": PEM, "private_key": PEM}',
-          })
-          .optional()
-          .openapi({
-            description:
-              "true: the next authority too, with the x5c profile; one of your own becomes the next authority, and nothing is turned yet",
-          }),
-        compromised,
-        force: z
-          .boolean()
-          .optional()
-          .openapi({ description: "The registry was restarted since its next key was published" }),
-      }),
-      false,
-    ),
-  },
-  responses: { 200: json(registry, "The registry"), ...refusals },
-});
-
-const robotKeyRotated = createRoute({
-  method: "post",
-  path: "/keys/rotate",
-  summary: "Put the next key of robot tokens in the active one's place",
-  request: { body: body(z.strictObject({ compromised }), false) },
-  responses: { 200: json(z.object({ kid: z.string() }), "The key that signs now"), ...refusals },
-});
-
 const configured = createRoute({
   method: "get",
   path: "/registries/{service}/config/{format}",
@@ -194,7 +150,7 @@ const configured = createRoute({
 
 export function registryApiRoutes(deps: Deps) {
   const api = createApi();
-  const answer = (known: KnownRegistry) => present(deps, known);
+  const answer = (known: KnownRegistry) => presentRegistry(deps, known);
   api.openapi(listed, async (c) => {
     const { limit, next_page: after } = c.req.valid("query");
     const { items, next } = await pageRegistries(deps, actorOf(c), { after, limit });
@@ -212,19 +168,6 @@ export function registryApiRoutes(deps: Deps) {
   api.openapi(deleted, async (c) => {
     await deleteRegistry(deps, actorOf(c), c.req.valid("param").service, c.req.valid("query").cascade === "true");
     return c.body(null, 204);
-  });
-  api.openapi(rotated, async (c) => {
-    const { authority, compromised: leaked = false, force = false } = c.req.valid("json") ?? {};
-    const brought =
-      typeof authority === "object"
-        ? { certificates: authority.certificates, privateKey: authority.private_key }
-        : authority;
-    const rotation = { compromised: leaked, force, ...(brought !== undefined && { authority: brought }) };
-    return c.json(answer(await rotateRegistryKeys(deps, actorOf(c), c.req.valid("param").service, rotation)), 200);
-  });
-  api.openapi(robotKeyRotated, async (c) => {
-    const { compromised: leaked = false } = c.req.valid("json") ?? {};
-    return c.json({ kid: await rotateRobotTokenKey(deps, actorOf(c), leaked) }, 200);
   });
   api.openapi(configured, async (c) => {
     const { service: name, format } = c.req.valid("param");
@@ -258,7 +201,10 @@ function toSettings(sent: z.infer<typeof sentSettings>): Partial<RegistrySetting
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
-function present({ config }: Deps, { registry: row, keys, warnings }: KnownRegistry): z.infer<typeof registry> {
+export function presentRegistry(
+  { config }: Pick<Deps, "config">,
+  { registry: row, keys, warnings }: KnownRegistry,
+): z.infer<typeof registry> {
   return {
     service: row.service,
     default: row.isDefault,
