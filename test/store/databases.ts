@@ -1,10 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
 import { type Database, openEmbedded, openPostgres } from "../../src/ports/node/database.ts";
 import type { Db } from "../../src/store/db.ts";
+import { makeDataDir } from "../support/embedded-database.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 
 /** Runs a suite on the embedded database and on a real PostgreSQL, each new and migrated. */
@@ -13,7 +12,7 @@ export function describeOnBoth(title: string, suite: (db: () => Db) => void): vo
     let directory: string;
     let database: Database;
     beforeAll(async () => {
-      directory = await mkdtemp(join(tmpdir(), "berth-store-"));
+      directory = await makeDataDir();
       database = await openEmbedded(directory);
     });
     afterAll(async () => {

@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import type { Environment } from "../../src/environment.ts";
 import { type RunningServer, startServer } from "../../src/ports/node/server.ts";
+import { makeDataDir } from "./embedded-database.ts";
 import { freePort } from "./free-port.ts";
 
 /** A clock that a test sets forward, so that nobody waits. */
@@ -59,7 +58,7 @@ export interface TestBerthOptions {
 
 export async function startBerth({ environment = {}, ...options }: TestBerthOptions = {}): Promise<TestBerth> {
   const port = options.port ?? (await freePort());
-  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "berth-test-")));
+  const dataDir = options.dataDir ?? (await makeDataDir(environment.DATABASE_URL === undefined));
   const adminToken = environment.BERTH_ADMIN_TOKEN ?? randomBytes(24).toString("base64url");
   const clock = createTestClock();
   const log: string[] = [];

@@ -1,7 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { decodeProtectedHeader } from "jose";
 import { uuidv7 } from "uuidv7";
 import { openEmbedded } from "../../src/ports/node/database.ts";
@@ -17,6 +15,7 @@ import type { Keys } from "../../src/tokens/key-ring.ts";
 import { mintRegistryToken } from "../../src/tokens/registry-token.ts";
 import { createSealer, type Sealer } from "../../src/tokens/sealing.ts";
 import type { KeyPurpose } from "../../src/tokens/signing-key.ts";
+import { makeDataDir } from "./embedded-database.ts";
 import { makeSealingKey } from "./signing-keys.ts";
 
 /** Milliseconds. */
@@ -48,7 +47,7 @@ export interface KeyBench {
 }
 
 export async function createKeyBench(): Promise<KeyBench> {
-  const directory = await mkdtemp(join(tmpdir(), "berth-keys-"));
+  const directory = await makeDataDir();
   const { db, close } = await openEmbedded(directory);
   const random = { uuid: uuidv7 };
   const clock = { now: () => bench.now };
