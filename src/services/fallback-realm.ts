@@ -110,7 +110,7 @@ export async function askFallback(
     );
     if (answer.status >= 400 && answer.status < 500) guess.keep();
     else await guess.forgive();
-    return { answer };
+    return canBePassedOn(answer) ? { answer } : unreachable(`it answers with the status ${answer.status}`);
   } catch (error) {
     if (!(error instanceof IssuerFetchError)) throw error;
     await guess.forgive();
@@ -119,6 +119,11 @@ export async function askFallback(
   } finally {
     count(deps, from, -1);
   }
+}
+
+/** Not every platform makes a response of a status that has no body, or that HTTP does not know. */
+function canBePassedOn({ status }: FetchedDocument): boolean {
+  return status >= 200 && status < 600 && ![204, 205, 304].includes(status);
 }
 
 function isCrowded({ fallbacks }: FallbackDeps, from: string): boolean {
