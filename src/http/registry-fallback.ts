@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { ContentfulStatusCode, StatusCode } from "hono/utils/http-status";
 import type { FetchedDocument } from "../oidc/safe-fetch.ts";
 import type { FallbackRequest } from "../services/fallback-realm.ts";
 import { type AppEnv, originOf } from "./context.ts";
@@ -52,5 +52,6 @@ export function passOn(c: Context<AppEnv>, { status, headers, body }: FetchedDoc
   c.header("Cache-Control", "no-store");
   // A page of the other server's must not act as one of this origin's.
   c.header("Content-Security-Policy", "sandbox");
-  return c.body(body, status as ContentfulStatusCode);
+  // A status without a body (204, 205) takes none, not even an empty one.
+  return body.length > 0 ? c.body(body, status as ContentfulStatusCode) : c.body(null, status as StatusCode);
 }

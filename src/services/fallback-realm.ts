@@ -121,9 +121,9 @@ export async function askFallback(
   }
 }
 
-/** Not every platform makes a response of a status that has no body, or that HTTP does not know. */
+/** Not every platform makes a response of a status that HTTP does not know. */
 function canBePassedOn({ status }: FetchedDocument): boolean {
-  return status >= 200 && status < 600 && ![204, 205, 304].includes(status);
+  return status >= 200 && status < 600;
 }
 
 function isCrowded({ fallbacks }: FallbackDeps, from: string): boolean {

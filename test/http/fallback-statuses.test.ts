@@ -24,7 +24,12 @@ it.each([200, 400, 401, 403, 404, 429, 500, 503, 599])("an answer of %i is passe
   expect(await login()).toMatchObject({ status, body: { a: 1 } });
 });
 
-it.each([204, 205, 304, 600, 999])("an answer of %i, which no token endpoint gives, is 503", async (status) => {
+it.each([200, 204, 205, 401])("an answer of %i without a body is passed on so", async (status) => {
+  other.answer = (response) => response.writeHead(status).end();
+  expect(await login()).toMatchObject({ status, body: "" });
+});
+
+it.each([304, 600, 999])("an answer of %i, which no token endpoint gives, is 503", async (status) => {
   other.answer = (response) => response.writeHead(status).end();
   const answer = await login();
   expect([answer.status, answer.body.errors[0].code]).toEqual([503, "UNAVAILABLE"]);
