@@ -189,6 +189,9 @@ export const limits = {
     requestMilliseconds: 60_000,
   },
 
+  /** `Idempotency-Key`: its characters, and how long what it made is remembered. */
+  idempotency: { key: 255, seconds: 24 * 3600 },
+
   /** Told of one body at once; more help nobody. */
   problems: 100,
 

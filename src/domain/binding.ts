@@ -30,6 +30,8 @@ export interface BindingTerms {
   readonly scope: string | null;
   /** `audit` never mints. */
   readonly mode: "enforce" | "audit";
+  /** Whether robot tokens minted by it open the management API, with the robot's role. */
+  readonly api: boolean;
   /** Epoch seconds. */
   readonly expiresAt: number | null;
 }
@@ -149,7 +151,7 @@ export function sameTerms(one: BindingTerms, other: BindingTerms): boolean {
 
 /** The terms as one text, the same for all that decide alike, in whatever order their claims were written. */
 export function canonicalTerms(terms: BindingTerms): string {
-  const { issuer, subject, audiences, clients, claims, tokenTtl, scope, mode, expiresAt } = terms;
+  const { issuer, subject, audiences, clients, claims, tokenTtl, scope, mode, api, expiresAt } = terms;
   const conditions = Object.entries(claims ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([issuer, subject, audiences, clients, conditions, tokenTtl, scope, mode, expiresAt]);
+  return JSON.stringify([issuer, subject, audiences, clients, conditions, tokenTtl, scope, mode, api, expiresAt]);
 }

@@ -3,10 +3,10 @@ import { formatRobotName, parseRobotName, type RobotName } from "../domain/names
 import { type Grant, parseNarrowing } from "../domain/scope.ts";
 import type { Secret } from "../domain/secret.ts";
 import { epochSeconds } from "../platform.ts";
-import { listBindings } from "../store/bindings.ts";
+import { type BindingRecord, listBindings } from "../store/bindings.ts";
 import type { Registry } from "../store/registries.ts";
 import { isRevoked } from "../store/revoked-tokens.ts";
-import { findRobot } from "../store/robots.ts";
+import { findRobot, type Robot } from "../store/robots.ts";
 import { findStaticToken } from "../store/static-tokens.ts";
 import { type RobotToken, type RobotTokenResult, verifyRefreshToken, verifyRobotToken } from "../tokens/robot-token.ts";
 import { sha256 } from "../tokens/signing-key.ts";
@@ -88,7 +88,7 @@ async function authenticateByRobotToken(
   login: Login,
 ): Promise<AuthenticatedRobot | LoginRefusal> {
   const verified = await verifyLogin(deps, registry, login);
-  if (verified.ok) return (await findStanding(deps, verified.token)) ?? ended;
+  if (verified.ok) return (await findRobotOf(deps, verified.token)) ?? ended;
   return verified.reason === "expired"
     ? {
         code: "credential_expired",
@@ -115,11 +115,29 @@ const ended: LoginRefusal = {
     "The robot token was ended: it was revoked, or its robot, its binding or its issuer was changed, disabled or deleted.",
 };
 
-/** The robot of a verified token, while robot, binding, that version of it and its issuer stand. */
-async function findStanding(
-  { config, db }: AuthenticateDeps,
+async function findRobotOf(deps: AuthenticateDeps, token: RobotToken): Promise<AuthenticatedRobot | undefined> {
+  const standing = await findStanding(deps, token);
+  const narrowing = token.scope === undefined ? undefined : parseNarrowing(token.scope, Number.POSITIVE_INFINITY);
+  if (!standing || (narrowing && !narrowing.ok)) return undefined;
+  return {
+    id: standing.robot.id,
+    name: token.robot,
+    robotToken: token,
+    ...(narrowing && { narrowed: narrowing.grants }),
+  };
+}
+
+/** What a robot token rests on. */
+export interface Standing {
+  readonly robot: Robot;
+  readonly binding: BindingRecord;
+}
+
+/** The robot and the binding of a verified token, while they, that version of the binding and its issuer stand. */
+export async function findStanding(
+  { config, db }: Pick<Deps, "config" | "db">,
   token: RobotToken,
-): Promise<AuthenticatedRobot | undefined> {
+): Promise<Standing | undefined> {
   const found = await findRobot(db, token.robot);
   if (!found || found.robot.disabled) return undefined;
   const [bindings, revoked] = await Promise.all([listBindings(db, found.robot.id), isRevoked(db, token.jti)]);
@@ -132,12 +150,5 @@ async function findStanding(
   ) {
     return undefined;
   }
-  const narrowing = token.scope === undefined ? undefined : parseNarrowing(token.scope, Number.POSITIVE_INFINITY);
-  if (narrowing && !narrowing.ok) return undefined;
-  return {
-    id: found.robot.id,
-    name: token.robot,
-    robotToken: token,
-    ...(narrowing && { narrowed: narrowing.grants }),
-  };
+  return { robot: found.robot, binding };
 }

@@ -3,7 +3,7 @@ import { limits } from "../limits.ts";
 import { alone } from "../store/alone.ts";
 import type { Db } from "../store/db.ts";
 import { deleteUnboundIssuers } from "../store/issuers.ts";
-import { findPrincipal, hasApiToken, insertPrincipal, putApiToken } from "../store/principals.ts";
+import { findPrincipal, hasApiToken, insertPrincipal, putApiToken, updatePrincipal } from "../store/principals.ts";
 import { findDefaultRegistry, insertRegistry } from "../store/registries.ts";
 import { deleteRepositoryUses } from "../store/repository-uses.ts";
 import { deleteRevokedTokens } from "../store/revoked-tokens.ts";
@@ -57,19 +57,21 @@ export async function maintain(db: Db, deps: MaintainDeps): Promise<void> {
 
 async function ensureSuperuser(tx: Db, adminToken: Secret | undefined, { clock, random }: MaintainDeps): Promise<void> {
   const createdAt = new Date(clock.now());
-  const existing = await findPrincipal(tx, bootstrapPrincipal);
-  const principal = existing ?? { id: random.uuid(), name: bootstrapPrincipal, superUser: true, createdAt };
-  if (!existing) await insertPrincipal(tx, principal);
   if (!adminToken) {
     if (!(await hasApiToken(tx))) throw new NoAdminTokenError("no admin token is given, and none was ever set");
     return;
   }
+  const existing = await findPrincipal(tx, bootstrapPrincipal);
+  const principal = existing ?? { id: random.uuid(), name: bootstrapPrincipal, superUser: true, createdAt };
+  if (!existing) await insertPrincipal(tx, principal);
+  else await updatePrincipal(tx, existing.id, { superUser: true });
   await putApiToken(tx, {
     id: random.uuid(),
     principalId: principal.id,
     name: BOOTSTRAP_TOKEN,
     tokenHash: await sha256(adminToken.reveal()),
     createdAt,
+    createdBy: bootstrapPrincipal,
   });
 }
 

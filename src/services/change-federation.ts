@@ -1,6 +1,7 @@
 import type { Deps } from "../deps.ts";
 import { type BindingTerms, bindingProblems, type Problem } from "../domain/binding.ts";
 import type { FederationEntry, PlannedBinding, StoredBinding } from "../domain/federation.ts";
+import { canonicalJson, type Json } from "../domain/json.ts";
 import type { RobotName } from "../domain/names.ts";
 import { anchorProblem, presetOf } from "../domain/presets.ts";
 import { formatTime } from "../domain/text.ts";
@@ -15,10 +16,12 @@ import {
   updateBinding,
 } from "../store/bindings.ts";
 import { type Issuer, listIssuersById } from "../store/issuers.ts";
+import type { Actor } from "./actor.ts";
 import { chooseIssuer, issuerWarnings, tryIssuers } from "./bind-issuer.ts";
-import { getRobotToChange, recordChange } from "./manage-robots.ts";
+import { getRobotToChange } from "./manage-robots.ts";
 import { refuseProblems } from "./management-error.ts";
-import type { Actor } from "./principals.ts";
+import { recordChange } from "./record-change.ts";
+import { viewOfBinding } from "./views.ts";
 
 export type ManageDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "issuerKeys">;
 
@@ -46,37 +49,62 @@ export async function changeFederation(
   actor: Actor,
   name: RobotName,
   kind: string,
-  propose: (stored: readonly BindingRecord[]) => ProposedFederation,
+  propose: (stored: readonly BindingRecord[]) => ProposedFederation | Promise<ProposedFederation>,
 ): Promise<StoredFederation> {
-  const { bindings, issuers, party } = await deps.db.transaction(async (tx) => {
-    const robot = await getRobotToChange(tx, actor, name);
-    const proposed = propose(await listBindings(tx, robot.id));
-    if (proposed.bindings.length > limits.binding.perRobot) {
-      refuseProblems([{ path: [], message: `a robot has at most ${limits.binding.perRobot} bindings` }]);
-    }
-    const chosen = await chooseIssuers(deps, tx, proposed);
-
-    const removed = proposed.removed.map(({ id }) => id);
-    await deleteBindings(tx, removed);
-    for (const [position, planned] of proposed.bindings.entries()) {
-      const issuerId = chosen.get(planned)?.id;
-      await applyPlanned(deps, tx, robot.id, planned, { position, ...(issuerId !== undefined && { issuerId }) });
-    }
-    const after = await listBindings(tx, robot.id);
-    await recordChange(deps, tx, actor, kind, name, {
-      bindings: after.map(({ id, version, issuer, subject }) => ({ id, version, issuer, subject })),
-      removed,
-    });
-    return { bindings: after, issuers: distinct([...chosen.values()]), party: robot.organizationId };
-  });
+  const { bindings, issuers, party } = await deps.db.transaction((tx) =>
+    storeFederation(deps, tx, actor, name, kind, propose),
+  );
   await tryIssuers(deps, issuers, party);
   return withWarnings(deps, bindings);
+}
+
+/** The same, within a transaction; it leaves the issuers to be tried. */
+export async function storeFederation(
+  deps: ManageDeps,
+  tx: Deps["db"],
+  actor: Actor,
+  name: RobotName,
+  kind: string,
+  propose: (stored: readonly BindingRecord[]) => ProposedFederation | Promise<ProposedFederation>,
+): Promise<{ bindings: readonly BindingRecord[]; issuers: readonly Issuer[]; party: string }> {
+  const robot = await getRobotToChange(tx, actor, name, "makers");
+  const stored = await listBindings(tx, robot.id);
+  const proposed = await propose(stored);
+  if (proposed.bindings.length > limits.binding.perRobot) {
+    refuseProblems([{ path: [], message: `a robot has at most ${limits.binding.perRobot} bindings` }]);
+  }
+  const chosen = await chooseIssuers(deps, tx, proposed);
+
+  const removed = proposed.removed.map(({ id }) => id);
+  await deleteBindings(tx, removed);
+  for (const [position, planned] of proposed.bindings.entries()) {
+    const issuerId = chosen.get(planned)?.id;
+    await applyPlanned(deps, tx, robot.id, planned, { position, ...(issuerId !== undefined && { issuerId }) });
+  }
+  const bindings = await listBindings(tx, robot.id);
+  await recordChange(deps, tx, actor, {
+    kind,
+    robot: name,
+    before: viewsWithout(stored, bindings),
+    after: viewsWithout(bindings, stored),
+    metadata: {
+      bindings: bindings.map(({ id, version, issuer, subject }) => ({ id, version, issuer, subject })),
+      removed,
+    },
+  });
+  return { bindings, issuers: distinct([...chosen.values()]), party: robot.organizationId };
+}
+
+/** Of bindings, those that others do not have just so. */
+function viewsWithout(bindings: readonly BindingRecord[], others: readonly BindingRecord[]): Json {
+  const known = new Set(others.map((other) => canonicalJson(viewOfBinding(other))));
+  return bindings.map(viewOfBinding).filter((view) => !known.has(canonicalJson(view)));
 }
 
 /** The terms of an entry that names an issuer and a subject alone. */
 export function plainTerms({ issuer, subject }: Pick<FederationEntry, "issuer" | "subject">): BindingTerms {
   const nothing = { audiences: null, clients: null, claims: null, tokenTtl: null, scope: null, expiresAt: null };
-  return { issuer, subject, ...nothing, mode: "enforce" };
+  return { issuer, subject, ...nothing, mode: "enforce", api: false };
 }
 
 /** What can be said of terms without knowing what is stored. */

@@ -144,6 +144,8 @@ async function mint(
     jti,
     iat,
     exp,
+    // Whoever asks for less asks for a token to pull or push with.
+    ...(binding.api && !requested && { api: true as const }),
   };
   const token = await mintRobotToken({ ...minted, ...narrowing }, deps.config, key);
 

@@ -14,10 +14,10 @@ import { type BindingRecord, listBindings } from "../store/bindings.ts";
 import { type Issuer, listIssuersById } from "../store/issuers.ts";
 import type { RobotOfOrganization } from "../store/robots.ts";
 import { findUsedToken } from "../store/used-tokens.ts";
+import type { Actor } from "./actor.ts";
 import { defaultsOf, distrust, type JudgeDeps, judge } from "./judge.ts";
 import { getRobotOfOrganization } from "./manage-robots.ts";
 import { notFound } from "./management-error.ts";
-import type { Actor } from "./principals.ts";
 import { hasReplayProtection, replayRefusal } from "./replay.ts";
 
 /** How a token fares before each of a robot's bindings. */

@@ -4,7 +4,7 @@ import type { Secret } from "../domain/secret.ts";
 import { printable } from "../domain/text.ts";
 import { limits } from "../limits.ts";
 import { type FetchedDocument, IssuerFetchError, safeFetch } from "../oidc/safe-fetch.ts";
-import { findPrincipalByToken } from "../store/principals.ts";
+import { findApiToken } from "../store/principals.ts";
 import type { Registry } from "../store/registries.ts";
 import { robotTokenAudience } from "../tokens/robot-token.ts";
 import { sha256 } from "../tokens/signing-key.ts";
@@ -64,7 +64,7 @@ async function isOwnCredential({ config, db }: FallbackDeps, { service }: Regist
     ...config.audiences,
   ];
   const isOwn = tokens.some(({ typ, parties }) => typ.startsWith("berth-") || parties.some((one) => own.includes(one)));
-  return isOwn || (await findPrincipalByToken(db, await sha256(text))) !== undefined;
+  return isOwn || (await findApiToken(db, await sha256(text))) !== undefined;
 }
 
 /** Also within other text, such as that of a header. */

@@ -1,7 +1,7 @@
 import type { Deps } from "../deps.ts";
+import { type Actor, requireSuperReader } from "./actor.ts";
 import { requireRegistry } from "./manage-registries.ts";
 import { ManagementError } from "./management-error.ts";
-import { type Actor, requireSuperUser } from "./principals.ts";
 import { type RegistryConfigFormat, registryConfig } from "./registry-config/registry-config.ts";
 
 /** Where registries send their clients for a token. */
@@ -16,7 +16,7 @@ export async function getRegistryConfig(
   service: string,
   format: RegistryConfigFormat,
 ): Promise<ReturnType<typeof registryConfig>> {
-  requireSuperUser(actor);
+  requireSuperReader(actor);
   const registry = await requireRegistry(db, service);
   const { hint, certificates } = await keys.registry(registry.id);
   const signsByName = "kid" in hint;

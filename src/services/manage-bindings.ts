@@ -3,6 +3,7 @@ import { type BindingTerms, sameTerms } from "../domain/binding.ts";
 import type { FederationEntry, PlannedBinding } from "../domain/federation.ts";
 import type { RobotName } from "../domain/names.ts";
 import { type BindingOfRobot, type BindingRecord, listBindings, listBindingsTo } from "../store/bindings.ts";
+import { type Actor, requireSuperReader } from "./actor.ts";
 import {
   changeFederation,
   type ManageDeps,
@@ -11,10 +12,11 @@ import {
   termsProblems,
   withWarnings,
 } from "./change-federation.ts";
+import { requireMatch } from "./entity-tag.ts";
 import { getRobot } from "./manage-robots.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
 import { type Page, pageOf } from "./page.ts";
-import { type Actor, requireSuperUser } from "./principals.ts";
+import { viewOfBinding } from "./views.ts";
 
 /** A binding, and what is known of its issuer. */
 export interface KnownBinding {
@@ -61,8 +63,9 @@ export async function changeBinding(
   id: string,
   { issuerId, description, ...terms }: BindingChange,
 ): Promise<KnownBinding> {
-  const federation = await changeFederation(deps, actor, name, "change_federation_binding", (stored) => {
+  const federation = await changeFederation(deps, actor, name, "change_federation_binding", async (stored) => {
     const before = find(stored, id);
+    await requireMatch(actor, viewOfBinding(before));
     const after = { ...termsOf(before), ...terms };
     refuseProblems(termsProblems(deps, after));
     const entry = {
@@ -82,8 +85,9 @@ export async function changeBinding(
 }
 
 export async function deleteBinding(deps: ManageDeps, actor: Actor, name: RobotName, id: string): Promise<void> {
-  await changeFederation(deps, actor, name, "delete_federation_binding", (stored) => {
+  await changeFederation(deps, actor, name, "delete_federation_binding", async (stored) => {
     const gone = find(stored, id);
+    await requireMatch(actor, viewOfBinding(gone));
     return { ...propose(stored.filter((one) => one !== gone)), removed: [gone] };
   });
 }
@@ -97,7 +101,7 @@ export async function pageBindingsTo(
     ...filter
   }: { issuer?: string | undefined; subject?: string | undefined; after?: string | undefined; limit: number },
 ): Promise<Page<BindingOfRobot>> {
-  requireSuperUser(actor);
+  requireSuperReader(actor);
   return pageOf(await listBindingsTo(db, filter, limit + 1), limit, ({ binding }) => binding.id);
 }
 
@@ -110,8 +114,8 @@ function keep(stored: BindingRecord): PlannedBinding {
 }
 
 function termsOf(binding: BindingRecord): BindingTerms {
-  const { issuer, subject, audiences, clients, claims, tokenTtl, scope, mode, expiresAt } = binding;
-  return { issuer, subject, audiences, clients, claims, tokenTtl, scope, mode, expiresAt };
+  const { issuer, subject, audiences, clients, claims, tokenTtl, scope, mode, api, expiresAt } = binding;
+  return { issuer, subject, audiences, clients, claims, tokenTtl, scope, mode, api, expiresAt };
 }
 
 function find(bindings: readonly BindingRecord[], id: string): BindingRecord {

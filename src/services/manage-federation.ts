@@ -2,6 +2,7 @@ import type { Deps } from "../deps.ts";
 import { type FederationConflict, type FederationEntry, planFederation } from "../domain/federation.ts";
 import type { RobotName } from "../domain/names.ts";
 import { deleteBindings, listBindings } from "../store/bindings.ts";
+import type { Actor } from "./actor.ts";
 import {
   changeFederation,
   type ManageDeps,
@@ -10,9 +11,11 @@ import {
   termsProblems,
   withWarnings,
 } from "./change-federation.ts";
-import { getRobot, getRobotToChange, recordChange } from "./manage-robots.ts";
+import { requireMatch } from "./entity-tag.ts";
+import { getRobot, getRobotToChange } from "./manage-robots.ts";
 import { ManagementError, refuseProblems } from "./management-error.ts";
-import type { Actor } from "./principals.ts";
+import { recordChange } from "./record-change.ts";
+import { viewOfBinding } from "./views.ts";
 
 export async function getFederation(
   deps: Pick<Deps, "config" | "db" | "clock" | "issuerKeys">,
@@ -38,7 +41,8 @@ export async function putFederation(
       })),
     ),
   );
-  return changeFederation(deps, actor, name, "create_robot_federation", (stored) => {
+  return changeFederation(deps, actor, name, "create_robot_federation", async (stored) => {
+    await requireMatch(actor, stored.map(viewOfBinding));
     const plan = planFederation(stored, entries);
     if (!plan.ok) throw conflictError(plan.conflict, plan.index);
     return { ...plan, pathOf: (entry) => [indexOf(entry, entries)] };
@@ -52,11 +56,13 @@ function indexOf(entry: FederationEntry, entries: readonly FederationEntry[]): n
 
 export async function clearFederation(deps: ManageDeps, actor: Actor, name: RobotName): Promise<void> {
   await deps.db.transaction(async (tx) => {
-    const robot = await getRobotToChange(tx, actor, name);
-    const stored = await listBindings(tx, robot.id);
-    const ids = stored.map(({ id }) => id);
-    await deleteBindings(tx, ids);
-    await recordChange(deps, tx, actor, "delete_robot_federation", name, { removed: ids });
+    const robot = await getRobotToChange(tx, actor, name, "makers");
+    const before = (await listBindings(tx, robot.id)).map(viewOfBinding);
+    await requireMatch(actor, before);
+    const removed = before.map(({ id }) => id);
+    await deleteBindings(tx, removed);
+    const kind = "delete_robot_federation";
+    await recordChange(deps, tx, actor, { kind, robot: name, before, metadata: { removed } });
   });
 }
 

@@ -1,11 +1,16 @@
 import type { Deps } from "../deps.ts";
 import type { Problem } from "../domain/binding.ts";
+import type { JsonObject } from "../domain/json.ts";
 import type { RobotName } from "../domain/names.ts";
+import { ownsPattern, type RepositoryOwner } from "../domain/ownership.ts";
 import { isRepositoryPattern, repositoryActions } from "../domain/scope.ts";
-import { type GrantRow, keepRegistries, listGrants, replaceGrants } from "../store/grants.ts";
-import { getRobot, getRobotToChange, recordChange } from "./manage-robots.ts";
-import { refuseProblems } from "./management-error.ts";
-import type { Actor } from "./principals.ts";
+import { type GrantRow, keepRegistries, listGrants, replaceGrants, type StoredGrant } from "../store/grants.ts";
+import type { Actor } from "./actor.ts";
+import { requireMatch } from "./entity-tag.ts";
+import { getOrganization } from "./manage-organizations.ts";
+import { getRobot, getRobotToChange } from "./manage-robots.ts";
+import { ManagementError, refuseProblems } from "./management-error.ts";
+import { recordChange } from "./record-change.ts";
 
 /** What a robot may do on one registry: to the repositories of a pattern, or to see the catalog. */
 export type RegistryGrant = {
@@ -15,7 +20,7 @@ export type RegistryGrant = {
 
 export async function getGrants(deps: Pick<Deps, "db">, actor: Actor, name: RobotName): Promise<RegistryGrant[]> {
   const robot = await getRobot(deps, actor, name);
-  return readGrants(deps.db, robot.id);
+  return (await listGrants(deps.db, robot.id)).map(toGrant);
 }
 
 /** Replaces all grants of a robot, on every registry. */
@@ -26,38 +31,84 @@ export async function putGrants(
   wanted: readonly RegistryGrant[],
 ): Promise<RegistryGrant[]> {
   return deps.db.transaction(async (tx) => {
-    const robot = await getRobotToChange(tx, actor, name);
-    const registries = await keepRegistries(tx);
-    const problems: Problem[] = [];
-    const rows: GrantRow[] = [];
-    const seen = new Set<string>();
-
-    for (const [index, grant] of wanted.entries()) {
-      const registry = registries.find(({ service, isDefault }) =>
-        grant.registry === undefined ? isDefault : service === grant.registry,
-      );
-      const problem = (member: string, message: string) => problems.push({ path: [index, member], message });
-      if (!registry) problem("registry", "is no registry of this service");
-      if ("repository" in grant && !isRepositoryPattern(grant.repository)) {
-        problem("repository", "must be a repository's name, a prefix of names ending in /*, or *");
-      }
-      const resource = toResource(grant);
-      const key = JSON.stringify([registry?.id, resource.type, resource.pattern]);
-      if (seen.has(key)) problem("catalog" in grant ? "catalog" : "repository", "is granted twice on this registry");
-      seen.add(key);
-      rows.push({
-        id: deps.random.uuid(),
-        robotId: robot.id,
-        registryId: registry?.id ?? "",
-        position: index,
-        ...resource,
-      });
-    }
-    refuseProblems(problems);
+    const robot = await getRobotToChange(tx, actor, name, "admins");
+    const organization = await getOrganization({ db: tx }, actor, name.organization);
+    const stored = await listGrants(tx, robot.id);
+    const before = stored.map((grant) => viewOfGrant(toGrant(grant)));
+    await requireMatch(actor, before);
+    const rows = toRows(wanted, stored, await keepRegistries(tx), () => ({
+      id: deps.random.uuid(),
+      robotId: robot.id,
+    }));
+    if (actor.access.superUser !== true) refuseForeign(organization, rows, stored);
     await replaceGrants(tx, robot.id, rows);
-    await recordChange(deps, tx, actor, "change_robot_grants", name, { grants: wanted.map(describe) });
-    return readGrants(tx, robot.id);
+    const after = await listGrants(tx, robot.id);
+    await recordChange(deps, tx, actor, {
+      kind: "change_robot_grants",
+      robot: name,
+      before,
+      after: after.map((grant) => viewOfGrant(toGrant(grant))),
+    });
+    return after.map(toGrant);
   });
+}
+
+/** @throws {ManagementError} with every problem */
+function toRows(
+  wanted: readonly RegistryGrant[],
+  stored: readonly StoredGrant[],
+  registries: Awaited<ReturnType<typeof keepRegistries>>,
+  make: () => Pick<GrantRow, "id" | "robotId">,
+): GrantRow[] {
+  const problems: Problem[] = [];
+  const seen = new Set<string>();
+  const rows = wanted.map((grant, position): GrantRow => {
+    const registry = registries.find(({ service, isDefault }) =>
+      grant.registry === undefined ? isDefault : service === grant.registry,
+    );
+    const problem = (member: string, message: string) => problems.push({ path: [position, member], message });
+    if (!registry) problem("registry", "is no registry of this service");
+    if ("repository" in grant && !isRepositoryPattern(grant.repository)) {
+      problem("repository", "must be a repository's name, a prefix of names ending in /*, or *");
+    }
+    const row = { registryId: registry?.id ?? "", ...toResource(grant) };
+    const key = JSON.stringify([row.registryId, row.type, row.pattern]);
+    if (seen.has(key)) problem("catalog" in grant ? "catalog" : "repository", "is granted twice on this registry");
+    seen.add(key);
+    const { id, robotId } = make();
+    return { id: stored.find((one) => isSame(one, row))?.id ?? id, robotId, position, ...row };
+  });
+  refuseProblems(problems);
+  return rows;
+}
+
+/** What reaches beyond the organization is a superuser's to give; who may not give it can leave it as it is. */
+function refuseForeign(organization: RepositoryOwner, rows: readonly GrantRow[], stored: readonly StoredGrant[]): void {
+  const foreign = rows.flatMap((row, index): Problem[] => {
+    const isOwn = row.type === "repository" && ownsPattern(organization, row.pattern);
+    const isKept = stored.some(
+      (one) => isSame(one, row) && row.actions.every((action) => one.actions.includes(action)),
+    );
+    if (isOwn || isKept) return [];
+    return [
+      row.type === "repository"
+        ? { path: [index, "repository"], message: `is not the organization's own: ${organization.name}/…` }
+        : { path: [index, "catalog"], message: "shows every organization's repositories" },
+    ];
+  });
+  if (foreign.length === 0) return;
+  const told = foreign.map(({ path, message }) => `${path.join(".")} ${message}`).join("; ");
+  throw new ManagementError("forbidden", `Only a superuser may grant this: ${told}.`, foreign);
+}
+
+interface Resource {
+  readonly registryId: string;
+  readonly type: GrantRow["type"];
+  readonly pattern: string;
+}
+
+function isSame(one: Resource, other: Resource): boolean {
+  return one.registryId === other.registryId && one.type === other.type && one.pattern === other.pattern;
 }
 
 function toResource(grant: RegistryGrant): Pick<GrantRow, "type" | "pattern" | "actions"> {
@@ -70,14 +121,11 @@ function toResource(grant: RegistryGrant): Pick<GrantRow, "type" | "pattern" | "
       };
 }
 
-async function readGrants(db: Deps["db"], robotId: string): Promise<RegistryGrant[]> {
-  const rows = await listGrants(db, robotId);
-  return rows.map(({ registry, type, pattern, actions }) =>
-    type === "registry" ? { registry, catalog: true } : { registry, repository: pattern, actions },
-  );
+function toGrant({ registry, type, pattern, actions }: StoredGrant): RegistryGrant {
+  return type === "registry" ? { registry, catalog: true } : { registry, repository: pattern, actions };
 }
 
-function describe(grant: RegistryGrant): string {
-  const { type, pattern, actions } = toResource(grant);
-  return `${grant.registry ?? ""} ${type}:${pattern}:${actions.join(",")}`.trim();
+/** What can be edited of a stored grant. */
+export function viewOfGrant({ registry, ...grant }: RegistryGrant): JsonObject {
+  return { registry: registry ?? null, ...grant };
 }

@@ -2,7 +2,6 @@ import type { JWK } from "jose";
 import type { Deps } from "../deps.ts";
 import type { Problem } from "../domain/binding.ts";
 import { type IssuerSettings, settingsProblems } from "../domain/issuer-settings.ts";
-import type { JsonObject } from "../domain/json.ts";
 import { createIssuerKey } from "../oidc/issuer-key.ts";
 import type { IssuerState } from "../oidc/issuers.ts";
 import { signatureAlgorithms } from "../oidc/token-shape.ts";
@@ -19,11 +18,13 @@ import {
   updateIssuer,
 } from "../store/issuers.ts";
 import { certificatesProblem } from "../tokens/certificates.ts";
-import { recordAudit } from "./audit.ts";
+import { type Actor, requireSuperReader, requireSuperUser } from "./actor.ts";
 import { issuerWarnings } from "./bind-issuer.ts";
+import { requireMatch } from "./entity-tag.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
 import { type Page, pageOf } from "./page.ts";
-import { type Actor, requireSuperUser } from "./principals.ts";
+import { recordChange } from "./record-change.ts";
+import { viewOfIssuer } from "./views.ts";
 
 type ManageDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "issuerKeys">;
 
@@ -57,7 +58,11 @@ export async function registerIssuer(
       const others = await holdIssuersOf(tx, string);
       refuseSharedKeys(settings, others);
       await insertIssuer(tx, issuer);
-      await recordChange(deps, tx, actor, "create_issuer", issuer);
+      await recordChange(deps, tx, actor, {
+        kind: "create_issuer",
+        after: viewOfIssuer(issuer),
+        metadata: factsOf(issuer),
+      });
       return others;
     }),
   );
@@ -76,7 +81,7 @@ export async function registerIssuer(
 }
 
 export async function getIssuer(deps: ManageDeps, actor: Actor, id: string): Promise<KnownIssuer> {
-  requireSuperUser(actor);
+  requireSuperReader(actor);
   return know(deps, (await findIssuer(deps.db, id)) ?? refuseUnknown(id));
 }
 
@@ -88,7 +93,7 @@ export async function pageIssuers(
     ...filter
   }: { readonly issuer?: string | undefined; readonly after?: string | undefined; readonly limit: number },
 ): Promise<Page<KnownIssuer>> {
-  requireSuperUser(actor);
+  requireSuperReader(actor);
   const { items, ...page } = pageOf(await listIssuers(deps.db, filter, limit + 1), limit, ({ id }) => id);
   return { items: items.map((issuer) => know(deps, issuer)), ...page };
 }
@@ -104,6 +109,7 @@ export async function changeIssuer(
   const issuer = await refuseTakenName(() =>
     deps.db.transaction(async (tx) => {
       const before = (await lockIssuer(tx, id)) ?? refuseUnknown(id);
+      await requireMatch(actor, viewOfIssuer(before));
       const settings = { ...before, ...change };
       await checkSettings(deps, before.issuer, settings);
       const sharing = await holdIssuersOf(tx, before.issuer);
@@ -116,7 +122,12 @@ export async function changeIssuer(
       const after = { ...before, ...toRow(settings), registered: true, revision };
       const { id: _, issuer: __, createdAt: ___, ...row } = after;
       await updateIssuer(tx, id, row);
-      await recordChange(deps, tx, actor, "change_issuer", after, { changed: Object.keys(change).map(toSnakeCase) });
+      await recordChange(deps, tx, actor, {
+        kind: "change_issuer",
+        before: viewOfIssuer(before),
+        after: viewOfIssuer(after),
+        metadata: factsOf(after),
+      });
       return after;
     }),
   );
@@ -129,6 +140,8 @@ export async function deleteIssuer(deps: ManageDeps, actor: Actor, id: string, c
   requireSuperUser(actor);
   await deps.db.transaction(async (tx) => {
     const issuer = (await lockIssuer(tx, id)) ?? refuseUnknown(id);
+    const before = viewOfIssuer(issuer);
+    await requireMatch(actor, before);
     const bindings = await countBindingsTo(tx, id);
     if (bindings > 0 && !cascade) {
       throw new ManagementError(
@@ -137,7 +150,8 @@ export async function deleteIssuer(deps: ManageDeps, actor: Actor, id: string, c
       );
     }
     await deleteIssuerRow(tx, id);
-    await recordChange(deps, tx, actor, "delete_issuer", issuer, { bindings });
+    const metadata = { ...factsOf(issuer), bindings };
+    await recordChange(deps, tx, actor, { kind: "delete_issuer", before, metadata });
   });
 }
 
@@ -158,7 +172,8 @@ export async function refreshIssuer(deps: ManageDeps, actor: Actor, id: string):
   const changed = await deps.db.transaction(async (tx) => {
     const { revision } = (await lockIssuer(tx, id)) ?? refuseUnknown(id);
     await updateIssuer(tx, id, { revision: revision + 1 });
-    await recordChange(deps, tx, actor, "refresh_issuer", issuer, { kids: [...state.keys.keys()] });
+    const metadata = { ...factsOf(issuer), kids: [...state.keys.keys()] };
+    await recordChange(deps, tx, actor, { kind: "refresh_issuer", metadata });
     return revision !== issuer.revision;
   });
   if (!changed) deps.issuerKeys.carryOver(issuer, issuer.revision + 1);
@@ -217,10 +232,6 @@ function toRow(settings: IssuerSettings) {
   return { ...where, maxTokenAge, replayProtection, audiences, clients, disabled };
 }
 
-function toSnakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
 async function refuseTakenName<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -236,20 +247,6 @@ function refuseUnknown(id: string): never {
   throw notFound(`issuer ${id}`);
 }
 
-function recordChange(
-  deps: ManageDeps,
-  tx: Deps["db"],
-  { principal, requestId, clientAddress }: Actor,
-  kind: string,
-  { id, issuer, name }: Issuer,
-  metadata: JsonObject = {},
-): Promise<void> {
-  return recordAudit(tx, deps, {
-    requestId,
-    clientAddress,
-    kind,
-    actor: principal.name,
-    outcome: "success",
-    metadata: { issuer_id: id, issuer, name, ...metadata },
-  });
+function factsOf({ id, issuer, name }: Issuer) {
+  return { issuer_id: id, issuer, name };
 }

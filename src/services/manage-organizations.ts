@@ -1,5 +1,5 @@
 import type { Deps } from "../deps.ts";
-import type { JsonObject } from "../domain/json.ts";
+import type { OrganizationRole } from "../domain/access.ts";
 import { isName, nameRule } from "../domain/names.ts";
 import { overlap } from "../domain/ownership.ts";
 import { inTurn } from "../store/alone.ts";
@@ -15,11 +15,15 @@ import {
   markOrganizationDeleted,
   type Organization,
 } from "../store/organizations.ts";
+import { deleteMembershipsIn } from "../store/principals.ts";
 import { deleteRobotsOf } from "../store/robots.ts";
-import { recordAudit } from "./audit.ts";
+import { type Actor, requireRole, requireSuperUser } from "./actor.ts";
+import { requireMatch } from "./entity-tag.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
 import { type Page, pageOf } from "./page.ts";
-import { type Actor, requireSuperUser } from "./principals.ts";
+import { recordChange } from "./record-change.ts";
+import { viewOfOrganization } from "./views.ts";
+import { withSettings } from "./with-settings.ts";
 
 type ManageDeps = Pick<Deps, "db" | "clock" | "random">;
 
@@ -45,7 +49,8 @@ export async function createOrganization(
     await inTurn(deps.db, async (tx) => {
       await insertOrganization(tx, organization);
       await refuseOverlap(tx, organization);
-      await recordOrganizationChange(deps, tx, actor, "org_create", name, {});
+      const after = viewOfOrganization({ organization, anonymousPulls: [] });
+      await recordChange(deps, tx, actor, { kind: "org_create", organization: name, after });
     });
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
@@ -57,29 +62,35 @@ export async function createOrganization(
   return organization;
 }
 
-/** @throws {ManagementError} when there is none of that name */
+/** @throws {ManagementError} when there is none of that name, or none that the actor may see */
 export function getOrganization({ db }: Pick<Deps, "db">, actor: Actor, name: string): Promise<Organization> {
-  return requireOrganization(actor, name, () => findOrganization(db, name));
+  return requireOrganization(actor, name, "reader", () => findOrganization(db, name));
 }
 
 /** The organization, and nobody else changes it until the transaction ends, or relies on what it is. */
 export function getOrganizationToChange(tx: Deps["db"], actor: Actor, name: string): Promise<Organization> {
-  return requireOrganization(actor, name, () => lockOrganization(tx, name));
+  return requireOrganization(actor, name, "admin", () => lockOrganization(tx, name));
 }
 
 /** The organization, and nobody changes it until the transaction ends. */
-export function getOrganizationToKeep(tx: Deps["db"], actor: Actor, name: string): Promise<Organization> {
-  return requireOrganization(actor, name, () => keepOrganization(tx, name));
+export function getOrganizationToKeep(
+  tx: Deps["db"],
+  actor: Actor,
+  name: string,
+  needed: OrganizationRole,
+): Promise<Organization> {
+  return requireOrganization(actor, name, needed, () => keepOrganization(tx, name));
 }
 
 async function requireOrganization(
   actor: Actor,
   name: string,
+  needed: OrganizationRole,
   find: () => Promise<Organization | undefined>,
 ): Promise<Organization> {
-  requireSuperUser(actor);
   const organization = await find();
   if (!organization) throw notFound(`organization ${name}`);
+  requireRole(actor, organization, needed);
   return organization;
 }
 
@@ -99,42 +110,27 @@ export async function refuseOverlap(tx: Deps["db"], organization: Organization):
   );
 }
 
+/** Those that the actor may see. */
 export async function pageOrganizations(
   { db }: Pick<Deps, "db">,
   actor: Actor,
   { after, limit }: { after: string; limit: number },
 ): Promise<Page<Organization>> {
-  requireSuperUser(actor);
-  return pageOf(await listOrganizations(db, after, limit + 1), limit, ({ name }) => name);
+  const { superUser, roles } = actor.access;
+  const within = superUser ? undefined : [...roles.keys()];
+  return pageOf(await listOrganizations(db, { after, within }, limit + 1), limit, ({ name }) => name);
 }
 
 /** Deletes an organization with its robots; the name stays taken. */
 export async function deleteOrganization(deps: ManageDeps, actor: Actor, name: string): Promise<void> {
   await deps.db.transaction(async (tx) => {
     const organization = await getOrganizationToChange(tx, actor, name);
+    const before = viewOfOrganization(await withSettings(tx, organization));
+    await requireMatch(actor, before);
     await deleteRobotsOf(tx, organization.id);
+    await deleteMembershipsIn(tx, organization.id);
     await replaceAnonymousPulls(tx, organization.id, []);
     await markOrganizationDeleted(tx, organization.id, new Date(deps.clock.now()));
-    await recordOrganizationChange(deps, tx, actor, "org_delete", name, {});
-  });
-}
-
-/** Records a change to an organization, in the transaction that makes it. */
-export function recordOrganizationChange(
-  deps: Pick<Deps, "clock" | "random">,
-  tx: Deps["db"],
-  { principal, requestId, clientAddress }: Actor,
-  kind: string,
-  organization: string,
-  metadata: JsonObject,
-): Promise<void> {
-  return recordAudit(tx, deps, {
-    requestId,
-    clientAddress,
-    kind,
-    organization,
-    actor: principal.name,
-    outcome: "success",
-    metadata,
+    await recordChange(deps, tx, actor, { kind: "org_delete", organization: name, before });
   });
 }

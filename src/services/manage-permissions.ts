@@ -1,4 +1,6 @@
 import type { Deps } from "../deps.ts";
+import { roleIn } from "../domain/access.ts";
+import type { JsonObject } from "../domain/json.ts";
 import { formatRobotName, isRepositoryName, parseRobotName, type RobotName } from "../domain/names.ts";
 import { ownsPattern, type RepositoryOwner } from "../domain/ownership.ts";
 import { type Role, roleActions, roleOf } from "../domain/role.ts";
@@ -9,6 +11,7 @@ import { listAnonymousPullsOf } from "../store/anonymous-pulls.ts";
 import { UnpreparedError } from "../store/db.ts";
 import {
   deleteRepositoryGrant,
+  findRepositoryGrant,
   listGrants,
   listGrantsOn,
   listGrantsToRepository,
@@ -16,10 +19,12 @@ import {
 } from "../store/grants.ts";
 import { listPossibleOwners } from "../store/organizations.ts";
 import { findDefaultRegistry, type Registry } from "../store/registries.ts";
+import type { Actor } from "./actor.ts";
+import { requireMatch } from "./entity-tag.ts";
 import { getOrganization } from "./manage-organizations.ts";
-import { getRobotOfOrganization, getRobotToChange, recordChange } from "./manage-robots.ts";
+import { getRobotOfOrganization, getRobotToChange } from "./manage-robots.ts";
 import { ManagementError, notFound } from "./management-error.ts";
-import { type Actor, requireSuperUser } from "./principals.ts";
+import { recordChange } from "./record-change.ts";
 
 type ManageDeps = Pick<Deps, "db" | "clock" | "random">;
 
@@ -45,8 +50,7 @@ export async function getPermission(
   const name = readUser(user);
   const { robot, organization } = await getRobotOfOrganization({ db }, actor, name);
   requireOwn(organization, repository);
-  const grants = await listGrantsOn(db, robot.id, (await defaultRegistry(db)).id);
-  const grant = grants.find(({ type, pattern }) => type === "repository" && pattern === repository);
+  const grant = await findRepositoryGrant(db, robot.id, (await defaultRegistry(db)).id, repository);
   const role = grant && roleOf(grant.actions);
   if (!role) throw noPermission(name, repository);
   return { robot: name, role };
@@ -58,9 +62,8 @@ export async function listPermissions(
   actor: Actor,
   repository: string,
 ): Promise<RepositoryPermission[]> {
-  requireSuperUser(actor);
   const owners = isRepositoryName(repository) ? await listPossibleOwners(db, repository) : [];
-  if (!owners.some((owner) => ownsPattern(owner, repository))) {
+  if (!owners.some((owner) => ownsPattern(owner, repository) && roleIn(actor.access, owner.id))) {
     throw notFound(`repository ${printable(repository)} of any organization`);
   }
   const held = await listGrantsToRepository(db, (await defaultRegistry(db)).id, repository);
@@ -80,7 +83,7 @@ export async function putPermission(
 ): Promise<RepositoryPermission> {
   const name = readUser(user);
   await deps.db.transaction(async (tx) => {
-    const { robotId, registry } = await openPermission(tx, actor, name, repository);
+    const { robotId, registry, before } = await openPermission(tx, actor, name, repository);
     const id = deps.random.uuid();
     await putRepositoryGrant(tx, {
       id,
@@ -95,7 +98,13 @@ export async function putPermission(
         `The robot has ${limits.grantsPerRobot} grants already: a prefix ending in /* can stand for many of them.`,
       );
     }
-    await recordChange(deps, tx, actor, "change_repo_permission", name, { repository, role });
+    await recordChange(deps, tx, actor, {
+      kind: "change_repo_permission",
+      robot: name,
+      ...(before && { before }),
+      after: { repository, actions: [...roleActions[role]] },
+      metadata: { repository, role },
+    });
   });
   return { robot: name, role };
 }
@@ -109,9 +118,14 @@ export async function deletePermission(
 ): Promise<void> {
   const name = readUser(user);
   await deps.db.transaction(async (tx) => {
-    const { robotId, registry } = await openPermission(tx, actor, name, repository);
+    const { robotId, registry, before } = await openPermission(tx, actor, name, repository);
     if (!(await deleteRepositoryGrant(tx, robotId, registry.id, repository))) throw noPermission(name, repository);
-    await recordChange(deps, tx, actor, "delete_repo_permission", name, { repository });
+    await recordChange(deps, tx, actor, {
+      kind: "delete_repo_permission",
+      robot: name,
+      ...(before && { before }),
+      metadata: { repository },
+    });
   });
 }
 
@@ -144,10 +158,14 @@ async function openPermission(
   actor: Actor,
   name: RobotName,
   repository: string,
-): Promise<{ robotId: string; registry: Registry }> {
-  const robot = await getRobotToChange(tx, actor, name);
+): Promise<{ robotId: string; registry: Registry; before: JsonObject | undefined }> {
+  const robot = await getRobotToChange(tx, actor, name, "admins");
   requireOwn(await getOrganization({ db: tx }, actor, name.organization), repository);
-  return { robotId: robot.id, registry: await defaultRegistry(tx) };
+  const registry = await defaultRegistry(tx);
+  const held = await findRepositoryGrant(tx, robot.id, registry.id, repository);
+  const before = held && { repository, actions: held.actions };
+  await requireMatch(actor, before);
+  return { robotId: robot.id, registry, before };
 }
 
 /** Robots alone have permissions here. */

@@ -13,12 +13,14 @@ import {
   updateRegistry,
 } from "../store/registries.ts";
 import { listSigningKeys, type SigningKeyRow } from "../store/signing-keys.ts";
-import { recordAudit } from "./audit.ts";
+import { type Actor, requireSuperReader, requireSuperUser } from "./actor.ts";
+import { requireMatch } from "./entity-tag.ts";
 import { openKeyLife } from "./key-life.ts";
 import { turnWarnings } from "./key-schedule.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
 import { type Page, pageOf } from "./page.ts";
-import { type Actor, requireSuperUser } from "./principals.ts";
+import { recordChange } from "./record-change.ts";
+import { viewOfRegistry } from "./views.ts";
 
 type ManageDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "sealer" | "keys">;
 
@@ -49,7 +51,8 @@ export async function createRegistry(
     const known = await inTurn(deps.db, async (tx) => {
       await insertRegistry(tx, registry);
       await (await openKeyLife(tx, deps)).complete(registry);
-      await recordRegistryChange(deps, tx, actor, "create_registry", { service });
+      const after = recorded(registry);
+      await recordChange(deps, tx, actor, { kind: "create_registry", after, metadata: { service } });
       return know(deps, tx, registry);
     });
     await deps.keys.reload();
@@ -66,7 +69,7 @@ export async function getRegistry(
   actor: Actor,
   service: string,
 ): Promise<KnownRegistry> {
-  requireSuperUser(actor);
+  requireSuperReader(actor);
   return know(deps, deps.db, await requireRegistry(deps.db, service));
 }
 
@@ -75,7 +78,7 @@ export async function pageRegistries(
   actor: Actor,
   { after, limit }: { after: string; limit: number },
 ): Promise<Page<KnownRegistry>> {
-  requireSuperUser(actor);
+  requireSuperReader(actor);
   const { items, next } = pageOf(await pageOfRegistries(deps.db, after, limit + 1), limit, ({ service }) => service);
   const rows = await listSigningKeys(deps.db);
   const known = items.map((registry) => knowBy(deps, rows, registry));
@@ -90,11 +93,14 @@ export async function changeRegistry(
 ): Promise<KnownRegistry> {
   requireSuperUser(actor);
   const known = await inTurn(deps.db, async (tx) => {
-    const registry = { ...(await requireRegistry(tx, service)), ...change };
+    const stored = await requireRegistry(tx, service);
+    await requireMatch(actor, viewOfRegistry(stored));
+    const registry = { ...stored, ...change };
     refuseProblems(registryProblems(registry, deps.config));
     await updateRegistry(tx, registry.id, change);
     await (await openKeyLife(tx, deps)).complete(registry);
-    await recordRegistryChange(deps, tx, actor, "change_registry", { service, changed: Object.keys(change) });
+    const views = { before: recorded(stored), after: recorded(registry) };
+    await recordChange(deps, tx, actor, { kind: "change_registry", ...views, metadata: { service } });
     return know(deps, tx, registry);
   });
   await deps.keys.reload();
@@ -106,6 +112,7 @@ export async function deleteRegistry(deps: ManageDeps, actor: Actor, service: st
   requireSuperUser(actor);
   await inTurn(deps.db, async (tx) => {
     const registry = (isService(service) && (await lockRegistry(tx, service))) || refuseUnknown(service);
+    await requireMatch(actor, viewOfRegistry(registry));
     if (registry.isDefault) throw new ManagementError("conflict", "The default registry cannot be deleted.");
     const grants = await countGrantsOn(tx, registry.id);
     if (grants > 0 && !cascade) {
@@ -115,7 +122,11 @@ export async function deleteRegistry(deps: ManageDeps, actor: Actor, service: st
       );
     }
     await deleteRegistryRow(tx, registry.id);
-    await recordRegistryChange(deps, tx, actor, "delete_registry", { service, grants });
+    await recordChange(deps, tx, actor, {
+      kind: "delete_registry",
+      before: recorded(registry),
+      metadata: { service, grants },
+    });
   });
   await deps.keys.reload();
 }
@@ -151,20 +162,7 @@ function warningsOf(registry: Registry, keys: readonly SigningKeyRow[], now: Dat
   return [...changing, ...turnWarnings(registry, keys, now)];
 }
 
-/** Records a change to a registry or to keys, in the transaction that makes it. */
-export async function recordRegistryChange(
-  deps: Pick<Deps, "clock" | "random">,
-  tx: Db,
-  { principal, requestId, clientAddress }: Actor,
-  kind: string,
-  metadata: Parameters<typeof recordAudit>[2]["metadata"],
-): Promise<void> {
-  await recordAudit(tx, deps, {
-    requestId,
-    clientAddress,
-    kind,
-    actor: principal.name,
-    outcome: "success",
-    metadata,
-  });
+/** The query of a URL may hold a key. */
+function recorded(registry: Registry) {
+  return { ...viewOfRegistry(registry), fallback_realm: registry.fallbackRealm?.replace(/\?.*/, "?…") ?? null };
 }

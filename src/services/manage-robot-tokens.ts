@@ -4,10 +4,11 @@ import { limits } from "../limits.ts";
 import { findDefaultRegistry, findRegistry } from "../store/registries.ts";
 import type { Robot } from "../store/robots.ts";
 import { deleteStaticTokens, expireStaticTokens, listStaticTokens } from "../store/static-tokens.ts";
+import type { Actor } from "./actor.ts";
 import { getOrganizationToKeep } from "./manage-organizations.ts";
-import { getRobotToChange, recordChange } from "./manage-robots.ts";
+import { getRobotToChange } from "./manage-robots.ts";
 import { ManagementError, refuseProblems } from "./management-error.ts";
-import type { Actor } from "./principals.ts";
+import { recordChange } from "./record-change.ts";
 import { type IssuedStaticToken, issueStaticToken } from "./static-tokens.ts";
 
 export interface RegenerateRequest {
@@ -38,8 +39,8 @@ export async function regenerateRobotToken(
     refuseProblems([{ path: ["expires_at"], message: "must lie in the future" }]);
   }
   return deps.db.transaction(async (tx) => {
-    const organization = await getOrganizationToKeep(tx, actor, name.organization);
-    const robot = await getRobotToChange(tx, actor, name);
+    const organization = await getOrganizationToKeep(tx, actor, name.organization, "member");
+    const robot = await getRobotToChange(tx, actor, name, "makers");
     if (organization.robotTokens === "never") {
       throw new ManagementError(
         "conflict",
@@ -50,10 +51,14 @@ export async function regenerateRobotToken(
     if (keepOldSeconds > 0) await keepOld(tx, robot, now, keepOldSeconds);
     else await deleteStaticTokens(tx, robot.id);
     const issued = await issueStaticToken(deps, tx, actor, robot.id, expiresAt ?? null);
-    await recordChange(deps, tx, actor, "regenerate_robot_token", name, {
-      token_id: issued.id,
-      expires_at: issued.expiresAt?.toISOString() ?? null,
-      keep_old_seconds: keepOldSeconds,
+    await recordChange(deps, tx, actor, {
+      kind: "regenerate_robot_token",
+      robot: name,
+      metadata: {
+        token_id: issued.id,
+        expires_at: issued.expiresAt?.toISOString() ?? null,
+        keep_old_seconds: keepOldSeconds,
+      },
     });
     return { robot, issued, host };
   });
@@ -66,9 +71,9 @@ export async function deleteRobotTokens(
   name: RobotName,
 ): Promise<void> {
   await deps.db.transaction(async (tx) => {
-    const robot = await getRobotToChange(tx, actor, name);
+    const robot = await getRobotToChange(tx, actor, name, "makers");
     const ended = await deleteStaticTokens(tx, robot.id);
-    await recordChange(deps, tx, actor, "delete_robot_token", name, { ended });
+    await recordChange(deps, tx, actor, { kind: "delete_robot_token", robot: name, metadata: { ended } });
   });
 }
 

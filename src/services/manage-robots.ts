@@ -14,12 +14,14 @@ import {
   updateRobot,
 } from "../store/robots.ts";
 import { deleteStaticTokens } from "../store/static-tokens.ts";
-import { recordAudit } from "./audit.ts";
+import { type Actor, requireMaker, requireRole } from "./actor.ts";
+import { requireMatch } from "./entity-tag.ts";
 import { getOrganization, getOrganizationToKeep } from "./manage-organizations.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
 import { type Page, pageOf } from "./page.ts";
-import { type Actor, requireSuperUser } from "./principals.ts";
+import { recordChange } from "./record-change.ts";
 import { type IssuedStaticToken, issueStaticToken } from "./static-tokens.ts";
+import { viewOfRobot } from "./views.ts";
 
 type ManageDeps = Pick<Deps, "db" | "clock" | "random">;
 
@@ -42,7 +44,7 @@ export async function createRobot(
 ): Promise<CreatedRobot> {
   try {
     return await deps.db.transaction(async (tx) => {
-      const organization = await getOrganizationToKeep(tx, actor, name.organization);
+      const organization = await getOrganizationToKeep(tx, actor, name.organization, "member");
       if (!isName(name.robot)) refuseProblems([{ path: ["robot"], message: `must be ${nameRule}` }]);
       const robot: Robot = {
         id: deps.random.uuid(),
@@ -52,16 +54,20 @@ export async function createRobot(
         disabled: false,
         tokenEpoch: 0,
         createdAt: new Date(deps.clock.now()),
-        createdBy: actor.principal.name,
+        createdBy: actor.name,
+        creatorId: actor.id,
+        role: null,
         lastAccessed: null,
       };
+      await requireMatch(actor, undefined);
       await insertRobot(tx, robot);
+      const created = { kind: "create_robot", robot: name, after: viewOfRobot(robot) };
       if (organization.robotTokens !== "on_create") {
-        await recordChange(deps, tx, actor, "create_robot", name);
+        await recordChange(deps, tx, actor, created);
         return { robot };
       }
       const issued = await issueStaticToken(deps, tx, actor, robot.id, null);
-      await recordChange(deps, tx, actor, "create_robot", name, { token_id: issued.id });
+      await recordChange(deps, tx, actor, { ...created, metadata: { token_id: issued.id } });
       return { robot, issued };
     });
   } catch (error) {
@@ -70,34 +76,40 @@ export async function createRobot(
   }
 }
 
-/** @throws {ManagementError} when there is none of that name */
+/** @throws {ManagementError} when there is none of that name, or none that the actor may see */
 export async function getRobot(deps: Pick<Deps, "db">, actor: Actor, name: RobotName): Promise<Robot> {
-  return (await requireRobot(actor, name, () => findRobot(deps.db, name))).robot;
+  return (await getRobotOfOrganization(deps, actor, name)).robot;
 }
 
 /** The same, with the organization that it belongs to. */
-export function getRobotOfOrganization(
-  deps: Pick<Deps, "db">,
+export async function getRobotOfOrganization(
+  { db }: Pick<Deps, "db">,
   actor: Actor,
   name: RobotName,
 ): Promise<RobotOfOrganization> {
-  return requireRobot(actor, name, () => findRobot(deps.db, name));
+  await getOrganization({ db }, actor, name.organization);
+  const found = await findRobot(db, name);
+  if (!found) throw noRobot(name);
+  requireRole(actor, found.organization, "reader");
+  return found;
 }
+
+/** What of a robot is changed: what its maker may change, or what admins alone may. */
+export type RobotPart = "makers" | "admins";
 
 /** The robot, and nobody else changes it until the transaction ends. */
-export async function getRobotToChange(tx: Deps["db"], actor: Actor, name: RobotName): Promise<Robot> {
-  return (await requireRobot(actor, name, () => lockRobot(tx, name))).robot;
+export async function getRobotToChange(tx: Deps["db"], actor: Actor, name: RobotName, part: RobotPart): Promise<Robot> {
+  await getOrganization({ db: tx }, actor, name.organization);
+  const found = await lockRobot(tx, name);
+  if (!found) throw noRobot(name);
+  const { robot, organization } = found;
+  if (part === "makers") requireMaker(actor, organization, robot);
+  else requireRole(actor, organization, "admin");
+  return robot;
 }
 
-async function requireRobot(
-  actor: Actor,
-  name: RobotName,
-  find: () => Promise<RobotOfOrganization | undefined>,
-): Promise<RobotOfOrganization> {
-  requireSuperUser(actor);
-  const found = await find();
-  if (!found) throw notFound(`robot ${formatRobotName(name)}`);
-  return found;
+function noRobot(name: RobotName): ManagementError {
+  return notFound(`robot ${formatRobotName(name)}`);
 }
 
 export async function pageRobots(
@@ -117,41 +129,25 @@ export async function changeRobot(
   change: RobotChange,
 ): Promise<Robot> {
   return deps.db.transaction(async (tx) => {
-    const robot = await getRobotToChange(tx, actor, name);
+    const robot = await getRobotToChange(tx, actor, name, "makers");
+    await requireMatch(actor, viewOfRobot(robot));
     const changed = { ...change, ...(change.disabled && { tokenEpoch: robot.tokenEpoch + 1 }) };
     await updateRobot(tx, robot.id, changed);
     // Whoever disables a robot because of a token that leaked must not let it in again with the robot.
     if (change.disabled) await deleteStaticTokens(tx, robot.id);
-    await recordChange(deps, tx, actor, "change_robot", name, { changed: Object.keys(change) });
-    return { ...robot, ...changed };
+    const after = { ...robot, ...changed };
+    const views = { before: viewOfRobot(robot), after: viewOfRobot(after) };
+    await recordChange(deps, tx, actor, { kind: "change_robot", robot: name, ...views });
+    return after;
   });
 }
 
 export async function deleteRobot(deps: ManageDeps, actor: Actor, name: RobotName): Promise<void> {
   await deps.db.transaction(async (tx) => {
-    const robot = await getRobotToChange(tx, actor, name);
+    const robot = await getRobotToChange(tx, actor, name, "makers");
+    const before = viewOfRobot(robot);
+    await requireMatch(actor, before);
     await deleteRobotRow(tx, robot.id);
-    await recordChange(deps, tx, actor, "delete_robot", name);
-  });
-}
-
-/** Records a change to a robot, in the transaction that makes it. */
-export async function recordChange(
-  deps: Pick<Deps, "clock" | "random">,
-  tx: Deps["db"],
-  { principal, requestId, clientAddress }: Actor,
-  kind: string,
-  name: RobotName,
-  metadata: JsonObject = {},
-): Promise<void> {
-  await recordAudit(tx, deps, {
-    requestId,
-    clientAddress,
-    kind,
-    organization: name.organization,
-    robot: formatRobotName(name),
-    actor: principal.name,
-    outcome: "success",
-    metadata,
+    await recordChange(deps, tx, actor, { kind: "delete_robot", robot: name, before });
   });
 }

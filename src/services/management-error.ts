@@ -8,6 +8,7 @@ export type ManagementCode =
   | "not_found"
   | "already_exists"
   | "conflict"
+  | "precondition_failed"
   | "invalid"
   | "body_too_large"
   | "issuer_unreachable";

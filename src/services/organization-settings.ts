@@ -4,13 +4,17 @@ import { isRepositoryName } from "../domain/names.ts";
 import { bareName, ownsPattern } from "../domain/ownership.ts";
 import { isRepositoryPattern } from "../domain/scope.ts";
 import { inTurn } from "../store/alone.ts";
-import { type AnonymousPull, listAnonymousPullsOf, replaceAnonymousPulls } from "../store/anonymous-pulls.ts";
+import { listAnonymousPullsOf, replaceAnonymousPulls } from "../store/anonymous-pulls.ts";
 import { keepRegistries } from "../store/grants.ts";
 import { type Organization, type OrganizationChange, updateOrganization } from "../store/organizations.ts";
 import { deleteStaticTokensOf } from "../store/static-tokens.ts";
-import { getOrganizationToChange, recordOrganizationChange, refuseOverlap } from "./manage-organizations.ts";
+import { type Actor, requireSuperUser } from "./actor.ts";
+import { requireMatch } from "./entity-tag.ts";
+import { getOrganizationToChange, refuseOverlap } from "./manage-organizations.ts";
 import { refuseProblems } from "./management-error.ts";
-import type { Actor } from "./principals.ts";
+import { recordChange } from "./record-change.ts";
+import { viewOfOrganization } from "./views.ts";
+import { type OrganizationWithSettings, withSettings } from "./with-settings.ts";
 
 export interface OrganizationSettings extends OrganizationChange {
   readonly anonymousPull?: readonly WantedAnonymousPull[];
@@ -22,28 +26,6 @@ interface WantedAnonymousPull {
   readonly repository: string;
 }
 
-/** An organization with those of its settings that are kept apart. */
-export interface OrganizationWithSettings {
-  readonly organization: Organization;
-  readonly anonymousPulls: readonly AnonymousPull[];
-}
-
-export async function withSettings(db: Deps["db"], organization: Organization): Promise<OrganizationWithSettings> {
-  return { organization, anonymousPulls: await listAnonymousPullsOf(db, [organization.id]) };
-}
-
-export async function allWithSettings(
-  db: Deps["db"],
-  organizations: readonly Organization[],
-): Promise<OrganizationWithSettings[]> {
-  const ids = organizations.map(({ id }) => id);
-  const pulls = await listAnonymousPullsOf(db, ids);
-  return organizations.map((organization) => ({
-    organization,
-    anonymousPulls: pulls.filter(({ organizationId }) => organizationId === organization.id),
-  }));
-}
-
 /** Changes what is given. It is judged as what it leads to, since some settings rest on others. */
 export async function changeOrganization(
   deps: Pick<Deps, "db" | "clock" | "random">,
@@ -53,7 +35,11 @@ export async function changeOrganization(
 ): Promise<OrganizationWithSettings> {
   const run = change.repositoryPrefixes ? inTurn : inTransaction;
   return run(deps.db, async (tx) => {
-    const organization = { ...(await getOrganizationToChange(tx, actor, name)), ...change };
+    const stored = await getOrganizationToChange(tx, actor, name);
+    const before = viewOfOrganization(await withSettings(tx, stored));
+    await requireMatch(actor, before);
+    const organization = { ...stored, ...change };
+    if (!sameNames(organization.repositoryPrefixes, stored.repositoryPrefixes)) requireSuperUser(actor);
     const wanted = anonymousPull && (await onRegistries(tx, anonymousPull));
     const audiences = audiencesProblem(organization);
     refuseProblems([
@@ -74,13 +60,14 @@ export async function changeOrganization(
       await replaceAnonymousPulls(tx, organization.id, rows);
     }
     if (change.robotTokens === "never") await deleteStaticTokensOf(tx, organization.id);
-    await recordOrganizationChange(deps, tx, actor, "org_change", name, {
-      changed: Object.keys({ ...change, ...(anonymousPull && { anonymousPull }) }),
-      ...(change.robotTokens && { robot_tokens: change.robotTokens }),
-      ...(change.repositoryPrefixes && { repository_prefixes: change.repositoryPrefixes }),
-      ...(anonymousPull && { anonymous_pull: anonymousPull.map(describe) }),
+    const changed = await withSettings(tx, organization);
+    await recordChange(deps, tx, actor, {
+      kind: "org_change",
+      organization: name,
+      before,
+      after: viewOfOrganization(changed),
     });
-    return withSettings(tx, organization);
+    return changed;
   });
 }
 
@@ -146,6 +133,6 @@ async function orphanProblems(tx: Deps["db"], organization: Organization): Promi
     }));
 }
 
-function describe({ registry, repository }: WantedAnonymousPull): string {
-  return registry === undefined ? repository : `${registry} ${repository}`;
+function sameNames(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((name, index) => name === others[index]);
 }

@@ -3,10 +3,10 @@ import type { Deps } from "../deps.ts";
 import type { RobotName } from "../domain/names.ts";
 import type { RepositoryUse } from "../domain/uses.ts";
 import { listRepositoryUses, type UsePosition } from "../store/repository-uses.ts";
+import type { Actor } from "./actor.ts";
 import { getRobot } from "./manage-robots.ts";
 import { refuseProblems } from "./management-error.ts";
 import { type Page, pageOf } from "./page.ts";
-import type { Actor } from "./principals.ts";
 
 /** What a robot was given registry tokens for, latest day first. A second or so is not written down yet. */
 export async function pageUsage(

@@ -4,10 +4,11 @@ import { epochSeconds } from "../platform.ts";
 import { inTurn } from "../store/alone.ts";
 import type { Registry } from "../store/registries.ts";
 import { type BroughtAuthority, readAuthority } from "../tokens/brought-authority.ts";
+import { type Actor, requireSuperUser } from "./actor.ts";
 import { type KeyLife, openKeyLife } from "./key-life.ts";
-import { type KnownRegistry, know, recordRegistryChange, requireRegistry } from "./manage-registries.ts";
+import { type KnownRegistry, know, requireRegistry } from "./manage-registries.ts";
 import { ManagementError, refuseProblems } from "./management-error.ts";
-import { type Actor, requireSuperUser } from "./principals.ts";
+import { recordChange } from "./record-change.ts";
 
 type RotateDeps = Pick<Deps, "db" | "clock" | "random" | "sealer" | "keys">;
 
@@ -42,10 +43,9 @@ export async function rotateRegistryKeys(
     else if (brought?.ok) await bring(life, registry, brought);
     else if (authority) await turnAuthority(life, registry, rotation);
     else await turnSigningKey(life, registry, rotation);
-    await recordRegistryChange(deps, tx, actor, "rotate_keys", {
-      service,
-      authority: brought ? "brought" : authority === true,
-      compromised,
+    await recordChange(deps, tx, actor, {
+      kind: "rotate_keys",
+      metadata: { service, authority: brought ? "brought" : authority === true, compromised },
     });
     return know(deps, tx, registry);
   });
@@ -103,7 +103,7 @@ export async function rotateRobotTokenKey(deps: RotateDeps, actor: Actor, compro
   await inTurn(deps.db, async (tx) => {
     const life = await openKeyLife(tx, deps);
     await (compromised ? life.revoke(undefined) : life.rotateRobotTokenKey());
-    await recordRegistryChange(deps, tx, actor, "rotate_keys", { compromised });
+    await recordChange(deps, tx, actor, { kind: "rotate_keys", metadata: { compromised } });
   });
   await deps.keys.reload();
   return (await (await deps.keys.robotToken()).signing()).kid;

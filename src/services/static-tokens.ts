@@ -3,7 +3,7 @@ import type { Secret } from "../domain/secret.ts";
 import { insertStaticToken } from "../store/static-tokens.ts";
 import { sha256 } from "../tokens/signing-key.ts";
 import { generateStaticToken } from "../tokens/static-token.ts";
-import type { Actor } from "./principals.ts";
+import type { Actor } from "./actor.ts";
 
 /** A static token that was just made: nobody can tell it again. */
 export interface IssuedStaticToken {
@@ -17,7 +17,7 @@ export interface IssuedStaticToken {
 export async function issueStaticToken(
   { clock, random }: Pick<Deps, "clock" | "random">,
   tx: Deps["db"],
-  { principal }: Actor,
+  { name }: Actor,
   robotId: string,
   expiresAt: Date | null,
 ): Promise<IssuedStaticToken> {
@@ -28,7 +28,7 @@ export async function issueStaticToken(
     robotId,
     tokenHash: await sha256(token.reveal()),
     createdAt: new Date(clock.now()),
-    createdBy: principal.name,
+    createdBy: name,
     expiresAt,
   });
   return { id, token, expiresAt };

@@ -20,10 +20,18 @@ export async function keepRegistries(tx: Db) {
     .for("key share");
 }
 
+export interface StoredGrant extends Pick<GrantRow, "type" | "pattern" | "actions" | "registryId"> {
+  readonly id: string;
+  /** The registry's `service`. */
+  readonly registry: string;
+}
+
 /** What a robot holds on every registry, in the order given. */
-export async function listGrants(db: Db, robotId: string) {
+export async function listGrants(db: Db, robotId: string): Promise<StoredGrant[]> {
   return db
     .select({
+      id: grants.id,
+      registryId: grants.registryId,
       registry: registries.service,
       type: grants.type,
       pattern: grants.pattern,
@@ -38,6 +46,15 @@ export async function listGrants(db: Db, robotId: string) {
 export async function replaceGrants(tx: Db, robotId: string, rows: readonly GrantRow[]): Promise<void> {
   await tx.delete(grants).where(eq(grants.robotId, robotId));
   if (rows.length > 0) await tx.insert(grants).values([...rows]);
+}
+
+/** What a robot holds on exactly that repository. */
+export async function findRepositoryGrant(db: Db, robotId: string, registryId: string, repository: string) {
+  const [grant] = await db
+    .select({ id: grants.id, actions: grants.actions })
+    .from(grants)
+    .where(and(eq(grants.robotId, robotId), isRepositoryGrant(registryId, repository)));
+  return grant;
 }
 
 /** Who holds a grant on exactly that repository, by name. */

@@ -72,14 +72,34 @@ export async function listNamedOrPrefixed(db: Db, names: readonly string[], id: 
     );
 }
 
-/** By name, those after `after`. */
-export async function listOrganizations(db: Db, after: string, limit: number): Promise<Organization[]> {
+/** By name, those after `after`; of those `within`, where that is given. */
+export async function listOrganizations(
+  db: Db,
+  { after, within }: { readonly after: string; readonly within: readonly string[] | undefined },
+  limit: number,
+): Promise<Organization[]> {
   return db
     .select()
     .from(organizations)
-    .where(and(isNull(organizations.deletedAt), gt(organizations.name, after)))
+    .where(
+      and(
+        isNull(organizations.deletedAt),
+        gt(organizations.name, after),
+        within && inArray(organizations.id, [...within]),
+      ),
+    )
     .orderBy(asc(organizations.name))
     .limit(limit);
+}
+
+/** The living ones of those ids, by name. */
+export async function listOrganizationNames(db: Db, ids: readonly string[]): Promise<{ id: string; name: string }[]> {
+  if (ids.length === 0) return [];
+  return db
+    .select({ id: organizations.id, name: organizations.name })
+    .from(organizations)
+    .where(and(inArray(organizations.id, [...ids]), isNull(organizations.deletedAt)))
+    .orderBy(asc(organizations.name));
 }
 
 export async function updateOrganization(db: Db, id: string, change: OrganizationChange): Promise<void> {

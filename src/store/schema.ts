@@ -16,28 +16,33 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import type { JWK } from "jose";
+import { organizationRoles } from "../domain/access.ts";
 import type { Condition } from "../domain/binding.ts";
-import type { JsonObject } from "../domain/json.ts";
+import type { Json, JsonObject } from "../domain/json.ts";
 
 const id = () => uuid().primaryKey();
 const time = () => timestamp({ withTimezone: true, mode: "date", precision: 3 });
 
-export const organizations = pgTable("organizations", {
-  id: id(),
-  name: text().notNull().unique(),
-  email: text(),
-  audiences: jsonb().$type<readonly string[]>(),
-  clients: jsonb().$type<readonly string[]>(),
-  /** When its robots have static tokens. */
-  robotTokens: text({ enum: ["on_create", "on_request", "never"] })
-    .notNull()
-    .default("on_request"),
-  /** Further names that are its own: `legacy` with all below it, or only what is below `legacy/`. */
-  repositoryPrefixes: jsonb().$type<readonly string[]>().notNull().default([]),
-  createdAt: time().notNull(),
-  /** A deleted organization keeps its name: images under it outlive it. */
-  deletedAt: time(),
-});
+export const organizations = pgTable(
+  "organizations",
+  {
+    id: id(),
+    name: text().notNull().unique(),
+    email: text(),
+    audiences: jsonb().$type<readonly string[]>(),
+    clients: jsonb().$type<readonly string[]>(),
+    /** When its robots have static tokens. */
+    robotTokens: text({ enum: ["on_create", "on_request", "never"] })
+      .notNull()
+      .default("on_request"),
+    /** Further names that are its own: `legacy` with all below it, or only what is below `legacy/`. */
+    repositoryPrefixes: jsonb().$type<readonly string[]>().notNull().default([]),
+    createdAt: time().notNull(),
+    /** A deleted organization keeps its name: images under it outlive it. */
+    deletedAt: time(),
+  },
+  (table) => [index("organizations_prefixes").using("gin", table.repositoryPrefixes)],
+);
 
 export const robots = pgTable(
   "robots",
@@ -54,9 +59,16 @@ export const robots = pgTable(
     tokenEpoch: integer().notNull().default(0),
     createdAt: time().notNull(),
     createdBy: text().notNull(),
+    /** The principal or robot of that name, by which it is known whose the robot is. */
+    creatorId: uuid(),
+    /** What its tokens may do in the management of its organization, where a binding lets them. */
+    role: text({ enum: organizationRoles }),
     lastAccessed: time(),
   },
-  (table) => [unique("robots_name").on(table.organizationId, table.name)],
+  (table) => [
+    unique("robots_name").on(table.organizationId, table.name),
+    index("robots_role").on(table.organizationId, table.name).where(sql`${table.role} is not null`),
+  ],
 );
 
 /** Passwords of robots that no identity provider vouches for. */
@@ -127,13 +139,19 @@ export const bindings = pgTable(
     tokenTtl: integer(),
     scope: text(),
     mode: text({ enum: ["enforce", "audit"] }).notNull(),
+    /** Whether robot tokens minted by it open the management API, with the robot's role. */
+    api: boolean().notNull().default(false),
     expiresAt: time(),
     description: text(),
     createdAt: time().notNull(),
     lastUsed: time(),
     useCount: bigint({ mode: "number" }).notNull().default(0),
   },
-  (table) => [index("bindings_robot").on(table.robotId, table.position), index("bindings_issuer").on(table.issuerId)],
+  (table) => [
+    index("bindings_robot").on(table.robotId, table.position),
+    index("bindings_issuer_id").on(table.issuerId, table.id),
+    index("bindings_subject").on(table.subject, table.id),
+  ],
 );
 
 /**
@@ -252,7 +270,7 @@ export const grants = pgTable(
   },
   (table) => [
     unique("grants_resource").on(table.robotId, table.registryId, table.type, table.pattern),
-    index("grants_registry").on(table.registryId),
+    index("grants_pattern").on(table.registryId, table.type, table.pattern),
   ],
 );
 
@@ -288,12 +306,34 @@ export const signingKeys = pgTable(
   ],
 );
 
+/** Who may manage. */
 export const principals = pgTable("principals", {
   id: id(),
   name: text().notNull().unique(),
+  description: text().notNull().default(""),
   superUser: boolean().notNull(),
+  /** Sees all, and changes nothing; of one that is no superuser. */
+  superReader: boolean().notNull().default(false),
   createdAt: time().notNull(),
 });
+
+/** What principals may do in organizations. */
+export const memberships = pgTable(
+  "memberships",
+  {
+    organizationId: uuid()
+      .notNull()
+      .references(() => organizations.id, { onDelete: "cascade" }),
+    principalId: uuid()
+      .notNull()
+      .references(() => principals.id, { onDelete: "cascade" }),
+    role: text({ enum: organizationRoles }).notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.organizationId, table.principalId] }),
+    index("memberships_principal").on(table.principalId),
+  ],
+);
 
 export const apiTokens = pgTable(
   "api_tokens",
@@ -305,16 +345,43 @@ export const apiTokens = pgTable(
     name: text().notNull(),
     /** SHA-256, base64url. */
     tokenHash: text().notNull().unique(),
+    /** Changes nothing, whatever its principal may. */
+    readOnly: boolean().notNull().default(false),
+    /** The organizations that it is good for, by their ids, and for nothing else; `null`: all that its principal may. */
+    organizationIds: uuid().array(),
     createdAt: time().notNull(),
+    createdBy: text().notNull().default(""),
+    expiresAt: time(),
+    lastUsed: time(),
   },
   (table) => [unique("api_tokens_name").on(table.principalId, table.name)],
+);
+
+/** What requests with an `Idempotency-Key` made, for as long as they may be repeated. */
+export const idempotencyKeys = pgTable(
+  "idempotency_keys",
+  {
+    /** Of the principal or robot that sent it. */
+    actorId: uuid().notNull(),
+    /** SHA-256, base64url. */
+    keyHash: text().notNull(),
+    /** SHA-256 of the request, base64url. */
+    requestHash: text().notNull(),
+    /** The id of what was made. */
+    madeId: uuid().notNull(),
+    createdAt: time().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.actorId, table.keyHash] }),
+    index("idempotency_keys_time").on(table.createdAt),
+  ],
 );
 
 /** Append-only. Rows name things as they were called at the time, so that they outlive them. */
 export const auditRecords = pgTable(
   "audit_records",
   {
-    /** Version 7: later records sort after earlier ones. */
+    /** Version 7: later records of one instance sort after earlier ones. */
     id: id(),
     at: time().notNull(),
     kind: text().notNull(),
@@ -326,10 +393,16 @@ export const auditRecords = pgTable(
     code: text(),
     requestId: text().notNull(),
     clientAddress: text(),
+    /** Of a change: what was different before, and after. */
+    before: jsonb().$type<Json>(),
+    after: jsonb().$type<Json>(),
     metadata: jsonb().$type<JsonObject>().notNull(),
   },
   (table) => [
-    index("audit_records_organization").on(table.organization, table.id),
+    index("audit_records_time").on(table.at, table.id),
+    index("audit_records_organization_time").on(table.organization, table.at, table.id),
+    index("audit_records_robot").on(table.robot, table.at, table.id),
+    index("audit_records_kind").on(table.kind, table.at, table.id),
     index("audit_records_request").on(table.requestId),
   ],
 );

@@ -16,6 +16,8 @@ export interface RobotToken {
   readonly epoch: number;
   /** Narrows what the robot holds; absent: it holds all its grants. */
   readonly scope?: string;
+  /** Whether it opens the management API too, with the robot's role. */
+  readonly api?: true;
   readonly jti: string;
   readonly exp: number;
 }
@@ -57,6 +59,7 @@ function sign(
       binding: { id: token.bindingId, version: token.bindingVersion },
       epoch: token.epoch,
       ...(token.scope !== undefined && { scope: token.scope }),
+      ...(token.api && { api: true }),
       ...(service !== undefined && { service }),
     })
       .setProtectedHeader({ alg: signatureAlgorithm, typ, kid: key.kid })
@@ -130,7 +133,7 @@ async function verify(
     });
     const robot = parseRobotName(payload.sub ?? "");
     // Versions before this one had none.
-    const { binding, epoch = 0, scope, jti, exp } = payload;
+    const { binding, epoch = 0, scope, api, jti, exp } = payload;
     if (!robot || !isFor(payload.service)) return { ok: false, reason: "invalid" };
     return {
       ok: true,
@@ -140,6 +143,7 @@ async function verify(
         bindingVersion: binding.version,
         epoch,
         ...(scope !== undefined && { scope }),
+        ...(api === true && { api }),
         jti,
         exp,
       },
@@ -155,6 +159,7 @@ interface Payload {
   readonly binding: { readonly id: string; readonly version: number };
   readonly epoch?: number;
   readonly scope?: string;
+  readonly api?: unknown;
   readonly service?: string;
   readonly jti: string;
   readonly exp: number;

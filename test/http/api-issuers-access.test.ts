@@ -28,7 +28,7 @@ beforeAll(async () => {
   const createdAt = new Date();
   await insertPrincipal(db, { id: principalId, name: "member", superUser: false, createdAt });
   const tokenHash = await sha256(memberToken);
-  await putApiToken(db, { id: tokenId, principalId, name: "t", tokenHash, createdAt });
+  await putApiToken(db, { id: tokenId, principalId, name: "t", tokenHash, createdAt, createdBy: "" });
   await close();
   const { jwk } = await createSigner(issuer);
   ({ id } = await register(berth, issuer, { jwks: { keys: [jwk] } }));

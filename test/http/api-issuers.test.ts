@@ -107,8 +107,8 @@ describe("an issuer", () => {
     const cleared = await berth.api("PATCH", `/issuers/${id}`, { name: null, audiences: null, max_token_age: null });
     expect(cleared.body).toMatchObject({ ...before, name: null, audiences: null });
     expect(await recordsOf("change_issuer", id)).toMatchObject([
-      { metadata: { changed: ["name", "audiences", "max_token_age"] } },
-      { metadata: { changed: ["name", "max_token_age"] } },
+      { before: { name: "after" }, after: { name: null, audiences: null, max_token_age: null } },
+      { before: { name: "before" }, after: { name: "after", max_token_age: 60 } },
     ]);
   });
 

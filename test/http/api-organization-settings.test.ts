@@ -78,7 +78,11 @@ describe("an organization's anonymous_pull", () => {
   it("is in the audit log as what it was changed to", async () => {
     await change({ anonymous_pull: open("acme/seen"), repository_prefixes: ["legacy"] });
     const [record] = (await berth.api("GET", "/organization/acme/logs?kind=org_change")).body.logs;
-    expect(record.metadata).toMatchObject({ anonymous_pull: ["acme/seen"], repository_prefixes: ["legacy"] });
+    expect(record.after).toMatchObject({
+      anonymous_pull: [{ registry: berth.host, repository: "acme/seen" }],
+      repository_prefixes: ["legacy"],
+    });
+    expect(Object.keys(record.before)).toEqual(Object.keys(record.after));
   });
 });
 

@@ -193,7 +193,7 @@ it("every change is recorded: by whom, of what, and with no value that may be se
     ),
   );
   expect(records).toMatchObject([
-    [{ kind: "change_registry", metadata: { service, changed: ["tokenTtl", "fallbackRealm"] } }],
+    [{ kind: "change_registry", metadata: { service }, after: { token_ttl: 60 } }],
     [{ kind: "rotate_keys", metadata: { service, authority: false, compromised: false } }],
     [{ kind: "delete_registry", metadata: { service, grants: 0 } }],
   ]);

@@ -14,7 +14,7 @@ import {
   markOrganizationDeleted,
   updateOrganization,
 } from "../../src/store/organizations.ts";
-import { findPrincipalByToken, hasApiToken, insertPrincipal, putApiToken } from "../../src/store/principals.ts";
+import { findApiToken, hasApiToken, insertPrincipal, putApiToken } from "../../src/store/principals.ts";
 import { findDefaultRegistry, insertRegistry } from "../../src/store/registries.ts";
 import {
   deleteRobot,
@@ -81,7 +81,9 @@ describeOnBoth("the store", (database) => {
     expect(await findOrganization(db, "gone")).toMatchObject({ audiences: ["a", "b"], clients: [], createdAt: at });
     await markOrganizationDeleted(db, id, at);
     expect(await findOrganization(db, "gone")).toBeUndefined();
-    expect((await listOrganizations(db, "", 10)).map(({ name }) => name)).toEqual(["acme"]);
+    expect((await listOrganizations(db, { after: "", within: undefined }, 10)).map(({ name }) => name)).toEqual([
+      "acme",
+    ]);
     const again = insertOrganization(db, { id: uuidv7(), name: "gone", createdAt: at });
     expect(isUniqueViolation(await again.catch((error) => error))).toBe(true);
   });
@@ -214,13 +216,20 @@ describeOnBoth("the store", (database) => {
 
   it("knows a principal by the hash of its token, and forgets the token that was replaced", async () => {
     const principal = { id: uuidv7(), name: "admin", superUser: true, createdAt: at };
-    const token = { id: uuidv7(), principalId: principal.id, name: "bootstrap", tokenHash: "one", createdAt: at };
+    const token = {
+      id: uuidv7(),
+      principalId: principal.id,
+      name: "bootstrap",
+      tokenHash: "one",
+      createdAt: at,
+      createdBy: "",
+    };
     expect(await hasApiToken(db)).toBe(false);
     await insertPrincipal(db, principal);
     await putApiToken(db, token);
     await putApiToken(db, { ...token, id: uuidv7(), tokenHash: "two" });
-    expect(await findPrincipalByToken(db, "one")).toBeUndefined();
-    expect(await findPrincipalByToken(db, "two")).toEqual(principal);
+    expect(await findApiToken(db, "one")).toBeUndefined();
+    expect((await findApiToken(db, "two"))?.principal).toMatchObject(principal);
     expect(await hasApiToken(db)).toBe(true);
   });
 

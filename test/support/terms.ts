@@ -17,6 +17,7 @@ export function makeTerms(given: Partial<BindingTerms> = {}): BindingTerms {
     tokenTtl: null,
     scope: null,
     mode: "enforce",
+    api: false,
     expiresAt: null,
     ...given,
   };

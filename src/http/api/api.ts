@@ -2,10 +2,11 @@ import type { Context, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Deps } from "../../deps.ts";
 import { limits } from "../../limits.ts";
+import { authenticateActor } from "../../services/authenticate-actor.ts";
 import { type ManagementCode, ManagementError } from "../../services/management-error.ts";
-import { authenticatePrincipal } from "../../services/principals.ts";
 import type { AppEnv } from "../context.ts";
 import { bindingRoutes } from "./bindings.ts";
+import { readConditions } from "./conditions.ts";
 import { explainRoutes } from "./explain.ts";
 import { federationRoutes } from "./federation.ts";
 import { grantRoutes } from "./grants.ts";
@@ -28,7 +29,7 @@ const BASE = "/api/v1";
 /** The management API, and `/openapi.json`, which describes it from the very routes that serve it. */
 export function managementApi(deps: Deps) {
   const api = createApi();
-  api.use(`${BASE}/*`, requireApiToken(deps), limitBody, requireJson);
+  api.use(`${BASE}/*`, requireApiToken(deps), limitBody, requireJson, readConditions);
   for (const routes of [
     userRoutes,
     organizationRoutes,
@@ -67,7 +68,7 @@ function requireApiToken(deps: Deps): MiddlewareHandler<ApiEnv> {
     if (!apiToken) {
       throw new ManagementError("unauthenticated", "Send an API token: Authorization: Bearer TOKEN.");
     }
-    c.set("principal", await authenticatePrincipal(deps, apiToken));
+    c.set("authenticated", await authenticateActor(deps, apiToken));
     await next();
   };
 }
@@ -85,6 +86,7 @@ const PRESENTATION = {
   not_found: { status: 404, title: "Not found" },
   already_exists: { status: 400, title: "Exists already" },
   conflict: { status: 409, title: "Conflict" },
+  precondition_failed: { status: 412, title: "Changed meanwhile" },
   invalid: { status: 400, title: "Invalid" },
   body_too_large: { status: 413, title: "Too large" },
   issuer_unreachable: { status: 503, title: "The issuer does not answer" },

@@ -39,7 +39,9 @@ export const terms = z.strictObject({
   token_ttl: z.int().min(limits.robotToken.minSeconds).max(limits.robotToken.maxSeconds).nullable().optional(),
   scope: z.string().max(limits.binding.scope).nullable().optional(),
   mode: z.enum(["enforce", "audit"]).optional(),
-  api: z.literal(false).optional().openapi({ description: "Management by robot tokens is not supported yet" }),
+  api: z.boolean().optional().openapi({
+    description: "Whether robot tokens minted by it open /api/v1 too, with the role that the robot holds",
+  }),
   expires_at: instant.nullable().optional(),
   description: z.string().max(limits.binding.description).nullable().optional(),
 });
@@ -62,9 +64,9 @@ type SentTerms = z.infer<typeof someTerms>;
 
 /** The terms that were sent, and no others. */
 export function toTerms(sent: SentTerms): Partial<BindingTerms> {
-  const { issuer, subject, audiences, clients, claims, scope, mode, token_ttl: tokenTtl, expires_at } = sent;
+  const { issuer, subject, audiences, clients, claims, scope, mode, api, token_ttl: tokenTtl, expires_at } = sent;
   const expiresAt = expires_at == null ? expires_at : Math.floor(Date.parse(expires_at) / 1000);
-  const all = { issuer, subject, audiences, clients, claims, tokenTtl, scope, mode, expiresAt };
+  const all = { issuer, subject, audiences, clients, claims, tokenTtl, scope, mode, api, expiresAt };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
@@ -81,7 +83,7 @@ export function presentBinding(record: BindingRecord, issuerWarnings: readonly s
     token_ttl: record.tokenTtl,
     scope: record.scope,
     mode: record.mode,
-    api: false,
+    api: record.api,
     expires_at: record.expiresAt === null ? null : new Date(record.expiresAt * 1000).toISOString(),
     description: record.description,
     created: record.createdAt.toISOString(),

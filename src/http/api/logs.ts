@@ -16,6 +16,8 @@ const record = z
     code: z.string().nullable(),
     request_id: z.string(),
     ip: z.string().nullable(),
+    before: z.unknown().openapi({ description: "Of a change, what differs, as it was; null: it was not there" }),
+    after: z.unknown().openapi({ description: "The same as it became; null: it is not there any more" }),
     metadata: z.record(z.string(), z.unknown()).openapi({ type: "object", additionalProperties: true }),
   })
   .openapi("AuditRecord");
@@ -94,6 +96,8 @@ function presentRecord(row: AuditRecord): z.infer<typeof record> {
     code: row.code,
     request_id: row.requestId,
     ip: row.clientAddress,
+    before: row.before,
+    after: row.after,
     metadata: { ...row.metadata },
   };
 }

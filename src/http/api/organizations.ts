@@ -6,12 +6,9 @@ import {
   getOrganization,
   pageOrganizations,
 } from "../../services/manage-organizations.ts";
-import {
-  allWithSettings,
-  changeOrganization,
-  type OrganizationWithSettings,
-  withSettings,
-} from "../../services/organization-settings.ts";
+import { changeOrganization } from "../../services/organization-settings.ts";
+import { viewOfOrganization } from "../../services/views.ts";
+import { allWithSettings, type OrganizationWithSettings, withSettings } from "../../services/with-settings.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
 import { organizationParam, pageQuery } from "./schemas.ts";
 
@@ -139,15 +136,7 @@ export function organizationRoutes(deps: Deps) {
   return api;
 }
 
-function present({ organization: one, anonymousPulls }: OrganizationWithSettings): z.infer<typeof organization> {
-  return {
-    name: one.name,
-    email: one.email,
-    audiences: one.audiences && [...one.audiences],
-    clients: one.clients && [...one.clients],
-    robot_tokens: one.robotTokens,
-    anonymous_pull: anonymousPulls.map(({ registry, pattern }) => ({ registry, repository: pattern })),
-    repository_prefixes: [...one.repositoryPrefixes],
-    created: one.createdAt.toISOString(),
-  };
+function present(one: OrganizationWithSettings): z.infer<typeof organization> {
+  const { name, createdAt } = one.organization;
+  return { name, ...viewOfOrganization(one), created: createdAt.toISOString() };
 }

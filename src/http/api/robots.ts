@@ -4,6 +4,7 @@ import { formatRobotName } from "../../domain/names.ts";
 import { limits } from "../../limits.ts";
 import { changeRobot, createRobot, deleteRobot, getRobot, pageRobots } from "../../services/manage-robots.ts";
 import type { IssuedStaticToken } from "../../services/static-tokens.ts";
+import { viewOfRobot } from "../../services/views.ts";
 import type { Robot } from "../../store/robots.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
 import { metadata, organizationParam, pageQuery, robotParam } from "./schemas.ts";
@@ -135,10 +136,8 @@ export function presentRobot(organization: string, row: Robot): z.infer<typeof r
     created: row.createdAt.toISOString(),
     created_by: row.createdBy,
     last_accessed: row.lastAccessed?.toISOString() ?? null,
-    description: row.description,
-    unstructured_metadata: { ...row.unstructuredMetadata },
+    ...viewOfRobot(row),
     token: null,
-    disabled: row.disabled,
   };
 }
 

@@ -1,14 +1,16 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Problem } from "../../domain/binding.ts";
+import type { Actor } from "../../services/actor.ts";
+import type { Authenticated } from "../../services/authenticate-actor.ts";
 import { refuseProblems } from "../../services/management-error.ts";
-import type { Actor } from "../../services/principals.ts";
 import { type AppEnv, originOf } from "../context.ts";
+import type { Conditions } from "./conditions.ts";
 import { errorBody } from "./schemas.ts";
 
 /** What the middleware of the management API puts beside each request. */
 export interface ApiEnv {
-  Variables: AppEnv["Variables"] & { principal: Actor["principal"] };
+  Variables: AppEnv["Variables"] & Conditions & { authenticated: Authenticated };
 }
 
 export function createApi(): OpenAPIHono<ApiEnv> {
@@ -27,7 +29,14 @@ function toProblem(issue: z.core.$ZodIssue): Problem {
 }
 
 export function actorOf(c: Context<ApiEnv>): Actor {
-  return { ...originOf(c as unknown as Context<AppEnv>), principal: c.get("principal") };
+  const ifMatch = c.get("ifMatch");
+  const idempotency = c.get("idempotency");
+  return {
+    ...originOf(c as unknown as Context<AppEnv>),
+    ...c.get("authenticated"),
+    ...(ifMatch !== undefined && { ifMatch }),
+    ...(idempotency && { idempotency }),
+  };
 }
 
 const errorContent = { "application/json": { schema: errorBody } };
