@@ -189,6 +189,10 @@ export const limits = {
     requestMilliseconds: 60_000,
   },
 
+  apiTokenName: 100,
+  apiTokenOrganizations: 100,
+  apiTokensPerPrincipal: 50,
+
   /** `Idempotency-Key`: its characters, and how long what it made is remembered. */
   idempotency: { key: 255, seconds: 24 * 3600 },
 

@@ -28,7 +28,7 @@ export type PlannedBinding =
       /** Whether anything changes that decides: it makes a new version, which ends what was minted before. */
       readonly decides: boolean;
     }
-  | { readonly action: "create"; readonly entry: FederationEntry };
+  | { readonly action: "create"; readonly id?: string; readonly entry: FederationEntry };
 
 export type FederationConflict =
   /** Two entries say the same. */

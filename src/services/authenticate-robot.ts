@@ -8,9 +8,9 @@ import type { Registry } from "../store/registries.ts";
 import { isRevoked } from "../store/revoked-tokens.ts";
 import { findRobot, type Robot } from "../store/robots.ts";
 import { findStaticToken } from "../store/static-tokens.ts";
+import { isOpaqueToken } from "../tokens/opaque-token.ts";
 import { type RobotToken, type RobotTokenResult, verifyRefreshToken, verifyRobotToken } from "../tokens/robot-token.ts";
 import { sha256 } from "../tokens/signing-key.ts";
-import { isStaticToken } from "../tokens/static-token.ts";
 import { distrust } from "./judge.ts";
 
 export interface Login {
@@ -50,7 +50,7 @@ export async function authenticateRobot(
     return { code: "credential_unreadable", detail: "The user name must be a robot's: organization+robot." };
   }
   const password = login.password.reveal();
-  const robot = isStaticToken(password)
+  const robot = isOpaqueToken("robot", password)
     ? await authenticateByStaticToken(deps, password)
     : await authenticateByRobotToken(deps, registry, login);
   if ("code" in robot) return robot;

@@ -2,8 +2,16 @@ import type { Secret } from "../domain/secret.ts";
 import { limits } from "../limits.ts";
 import { alone } from "../store/alone.ts";
 import type { Db } from "../store/db.ts";
+import { deleteIdempotencyKeys } from "../store/idempotency-keys.ts";
 import { deleteUnboundIssuers } from "../store/issuers.ts";
-import { findPrincipal, hasApiToken, insertPrincipal, putApiToken, updatePrincipal } from "../store/principals.ts";
+import {
+  deleteExpiredApiTokens,
+  findPrincipal,
+  hasApiToken,
+  insertPrincipal,
+  putApiToken,
+  updatePrincipal,
+} from "../store/principals.ts";
 import { findDefaultRegistry, insertRegistry } from "../store/registries.ts";
 import { deleteRepositoryUses } from "../store/repository-uses.ts";
 import { deleteRevokedTokens } from "../store/revoked-tokens.ts";
@@ -51,6 +59,8 @@ export async function maintain(db: Db, deps: MaintainDeps): Promise<void> {
   await deleteRevokedTokens(db, new Date(now));
   // For a day, whoever still uses one is told that it expired, not that nobody knows it.
   await deleteExpiredStaticTokens(db, new Date(now - 24 * 3600 * 1000));
+  await deleteExpiredApiTokens(db, new Date(now - 24 * 3600 * 1000));
+  await deleteIdempotencyKeys(db, new Date(now - limits.idempotency.seconds * 1000));
   await deleteRepositoryUses(db, new Date(now - limits.uses.keepDays * 24 * 3600 * 1000).toISOString().slice(0, 10));
   await deleteUnboundIssuers(db, new Date(now - limits.keys.maintenanceSeconds * 1000));
 }

@@ -39,6 +39,9 @@ export interface ProposedFederation {
   pathOf(entry: FederationEntry): Problem["path"];
 }
 
+/** @param tx in which the robot is locked */
+export type ProposeFederation = (stored: readonly BindingRecord[], tx: Deps["db"]) => Promise<ProposedFederation>;
+
 /**
  * Changes a robot's bindings, whole or not at all, and tries the issuers of those that are new once.
  *
@@ -49,7 +52,7 @@ export async function changeFederation(
   actor: Actor,
   name: RobotName,
   kind: string,
-  propose: (stored: readonly BindingRecord[]) => ProposedFederation | Promise<ProposedFederation>,
+  propose: ProposeFederation,
 ): Promise<StoredFederation> {
   const { bindings, issuers, party } = await deps.db.transaction((tx) =>
     storeFederation(deps, tx, actor, name, kind, propose),
@@ -65,11 +68,11 @@ export async function storeFederation(
   actor: Actor,
   name: RobotName,
   kind: string,
-  propose: (stored: readonly BindingRecord[]) => ProposedFederation | Promise<ProposedFederation>,
+  propose: ProposeFederation,
 ): Promise<{ bindings: readonly BindingRecord[]; issuers: readonly Issuer[]; party: string }> {
   const robot = await getRobotToChange(tx, actor, name, "makers");
   const stored = await listBindings(tx, robot.id);
-  const proposed = await propose(stored);
+  const proposed = await propose(stored, tx);
   if (proposed.bindings.length > limits.binding.perRobot) {
     refuseProblems([{ path: [], message: `a robot has at most ${limits.binding.perRobot} bindings` }]);
   }
@@ -190,7 +193,7 @@ async function applyPlanned(
       return insertBinding(tx, {
         ...toRow(planned.entry.terms ?? plainTerms(planned.entry)),
         issuerId: issuerId as string,
-        id: deps.random.uuid(),
+        id: planned.id ?? deps.random.uuid(),
         robotId,
         position,
         version: 1,

@@ -6,9 +6,9 @@ import { limits } from "../limits.ts";
 import { type FetchedDocument, IssuerFetchError, safeFetch } from "../oidc/safe-fetch.ts";
 import { findApiToken } from "../store/principals.ts";
 import type { Registry } from "../store/registries.ts";
+import { opaqueTokenPrefixes } from "../tokens/opaque-token.ts";
 import { robotTokenAudience } from "../tokens/robot-token.ts";
 import { sha256 } from "../tokens/signing-key.ts";
-import { staticTokenPrefix } from "../tokens/static-token.ts";
 import type { RequestOrigin } from "./audit.ts";
 import type { Login } from "./authenticate-robot.ts";
 import { countGuess } from "./login-limits.ts";
@@ -55,7 +55,7 @@ export async function isForFallback(deps: FallbackDeps, registry: Registry, logi
  */
 async function isOwnCredential({ config, db }: FallbackDeps, { service }: Registry, secret: Secret): Promise<boolean> {
   const text = secret.reveal().trim();
-  if (text.includes(staticTokenPrefix)) return true;
+  if (Object.values(opaqueTokenPrefixes).some((prefix) => text.includes(prefix))) return true;
   const tokens = (text.match(JWT) ?? []).flatMap((compact) => decode(compact) ?? []);
   const own: readonly unknown[] = [
     config.publicUrl,

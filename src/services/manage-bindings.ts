@@ -8,6 +8,7 @@ import {
   changeFederation,
   type ManageDeps,
   type ProposedFederation,
+  type ProposeFederation,
   type StoredFederation,
   termsProblems,
   withWarnings,
@@ -15,6 +16,7 @@ import {
 import { requireMatch } from "./entity-tag.ts";
 import { getRobot } from "./manage-robots.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
+import { claim, once } from "./once.ts";
 import { type Page, pageOf } from "./page.ts";
 import { viewOfBinding } from "./views.ts";
 
@@ -47,12 +49,17 @@ export async function addBinding(
   entry: FederationEntry & { readonly terms: BindingTerms },
 ): Promise<KnownBinding> {
   refuseProblems(termsProblems(deps, entry.terms));
-  const federation = await changeFederation(deps, actor, name, "create_federation_binding", (stored) => {
+  const id = deps.random.uuid();
+  const propose: ProposeFederation = async (stored, tx) => {
+    await claim(deps, tx, actor, id);
     const same = stored.find((one) => sameTerms(one, entry.terms) && one.issuerId === (entry.issuerId ?? one.issuerId));
     if (same) throw new ManagementError("conflict", `The binding ${same.id} says exactly that already.`);
-    return { ...propose(stored), bindings: [...stored.map(keep), { action: "create", entry }] };
-  });
-  return pick(federation, federation.bindings.at(-1)?.id ?? "");
+    return { ...unchanged(stored), bindings: [...stored.map(keep), { action: "create", id, entry }] };
+  };
+  return once(
+    async () => pick(await changeFederation(deps, actor, name, "create_federation_binding", propose), id),
+    (madeId) => getBinding(deps, actor, name, madeId),
+  );
 }
 
 /** Changes what is given of a binding, at its place. */
@@ -79,7 +86,7 @@ export async function changeBinding(
     const bindings = stored.map(
       (one): PlannedBinding => (one.id === id ? { action: "replace", stored: one, entry, decides } : keep(one)),
     );
-    return { ...propose(stored), bindings };
+    return { ...unchanged(stored), bindings };
   });
   return pick(federation, id);
 }
@@ -88,7 +95,7 @@ export async function deleteBinding(deps: ManageDeps, actor: Actor, name: RobotN
   await changeFederation(deps, actor, name, "delete_federation_binding", async (stored) => {
     const gone = find(stored, id);
     await requireMatch(actor, viewOfBinding(gone));
-    return { ...propose(stored.filter((one) => one !== gone)), removed: [gone] };
+    return { ...unchanged(stored.filter((one) => one !== gone)), removed: [gone] };
   });
 }
 
@@ -105,7 +112,7 @@ export async function pageBindingsTo(
   return pageOf(await listBindingsTo(db, filter, limit + 1), limit, ({ binding }) => binding.id);
 }
 
-function propose(stored: readonly BindingRecord[]): ProposedFederation {
+function unchanged(stored: readonly BindingRecord[]): ProposedFederation {
   return { bindings: stored.map(keep), removed: [], pathOf: () => [] };
 }
 

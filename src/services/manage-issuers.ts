@@ -22,6 +22,7 @@ import { type Actor, requireSuperReader, requireSuperUser } from "./actor.ts";
 import { issuerWarnings } from "./bind-issuer.ts";
 import { requireMatch } from "./entity-tag.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
+import { claim, once } from "./once.ts";
 import { type Page, pageOf } from "./page.ts";
 import { recordChange } from "./record-change.ts";
 import { viewOfIssuer } from "./views.ts";
@@ -53,8 +54,9 @@ export async function registerIssuer(
     revision: 1,
     createdAt: new Date(deps.clock.now()),
   };
-  const sharing = await refuseTakenName(() =>
+  const insert = () =>
     deps.db.transaction(async (tx) => {
+      await claim(deps, tx, actor, issuer.id);
       const others = await holdIssuersOf(tx, string);
       refuseSharedKeys(settings, others);
       await insertIssuer(tx, issuer);
@@ -64,8 +66,12 @@ export async function registerIssuer(
         metadata: factsOf(issuer),
       });
       return others;
-    }),
-  );
+    });
+  const make = async () => describeNew(deps, issuer, await refuseTakenName(insert));
+  return once(make, (id) => getIssuer(deps, actor, id));
+}
+
+async function describeNew(deps: ManageDeps, issuer: Issuer, sharing: readonly Issuer[]): Promise<KnownIssuer> {
   if (!issuer.disabled) await deps.issuerKeys.inspect(issuer, PARTY);
   const known = know(deps, issuer);
   const others = sharing.map(({ id, name }) => (name === null ? id : `${id} (${name})`)).join(", ");

@@ -5,6 +5,7 @@ import { overlap } from "../domain/ownership.ts";
 import { inTurn } from "../store/alone.ts";
 import { replaceAnonymousPulls } from "../store/anonymous-pulls.ts";
 import { isUniqueViolation } from "../store/db.ts";
+import { deleteMembershipsIn } from "../store/members.ts";
 import {
   findOrganization,
   insertOrganization,
@@ -15,15 +16,15 @@ import {
   markOrganizationDeleted,
   type Organization,
 } from "../store/organizations.ts";
-import { deleteMembershipsIn } from "../store/principals.ts";
 import { deleteRobotsOf } from "../store/robots.ts";
 import { type Actor, requireRole, requireSuperUser } from "./actor.ts";
 import { requireMatch } from "./entity-tag.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
+import { claim, once } from "./once.ts";
 import { type Page, pageOf } from "./page.ts";
 import { recordChange } from "./record-change.ts";
 import { viewOfOrganization } from "./views.ts";
-import { withSettings } from "./with-settings.ts";
+import { type OrganizationWithSettings, withSettings } from "./with-settings.ts";
 
 type ManageDeps = Pick<Deps, "db" | "clock" | "random">;
 
@@ -31,7 +32,7 @@ export async function createOrganization(
   deps: ManageDeps,
   actor: Actor,
   { name, email }: { name: string; email: string | null },
-): Promise<Organization> {
+): Promise<OrganizationWithSettings> {
   requireSuperUser(actor);
   if (!isName(name)) refuseProblems([{ path: ["name"], message: `must be ${nameRule}` }]);
   const organization: Organization = {
@@ -45,13 +46,17 @@ export async function createOrganization(
     createdAt: new Date(deps.clock.now()),
     deletedAt: null,
   };
-  try {
-    await inTurn(deps.db, async (tx) => {
+  const make = () =>
+    inTurn(deps.db, async (tx) => {
+      await claim(deps, tx, actor, organization.id);
       await insertOrganization(tx, organization);
       await refuseOverlap(tx, organization);
-      const after = viewOfOrganization({ organization, anonymousPulls: [] });
-      await recordChange(deps, tx, actor, { kind: "org_create", organization: name, after });
+      const made = { organization, anonymousPulls: [] };
+      await recordChange(deps, tx, actor, { kind: "org_create", organization: name, after: viewOfOrganization(made) });
+      return made;
     });
+  try {
+    return await once(make, async () => withSettings(deps.db, await getOrganization(deps, actor, name)));
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     throw new ManagementError(
@@ -59,7 +64,6 @@ export async function createOrganization(
       `The organization ${name} exists already, or existed once: names are not given twice, because images outlive them.`,
     );
   }
-  return organization;
 }
 
 /** @throws {ManagementError} when there is none of that name, or none that the actor may see */

@@ -6,25 +6,17 @@ import { ownsPattern, type RepositoryOwner } from "../domain/ownership.ts";
 import { type Role, roleActions, roleOf } from "../domain/role.ts";
 import { authorize, type Grant } from "../domain/scope.ts";
 import { printable } from "../domain/text.ts";
-import { limits } from "../limits.ts";
 import { listAnonymousPullsOf } from "../store/anonymous-pulls.ts";
-import { UnpreparedError } from "../store/db.ts";
-import {
-  deleteRepositoryGrant,
-  findRepositoryGrant,
-  listGrants,
-  listGrantsOn,
-  listGrantsToRepository,
-  putRepositoryGrant,
-} from "../store/grants.ts";
+import { deleteRepositoryGrant, findRepositoryGrant, listGrantsOn, listGrantsToRepository } from "../store/grants.ts";
 import { listPossibleOwners } from "../store/organizations.ts";
-import { findDefaultRegistry, type Registry } from "../store/registries.ts";
+import type { Registry } from "../store/registries.ts";
 import type { Actor } from "./actor.ts";
 import { requireMatch } from "./entity-tag.ts";
 import { getOrganization } from "./manage-organizations.ts";
 import { getRobotOfOrganization, getRobotToChange } from "./manage-robots.ts";
-import { ManagementError, notFound } from "./management-error.ts";
+import { type ManagementError, notFound } from "./management-error.ts";
 import { recordChange } from "./record-change.ts";
+import { getDefaultRegistry, putRole } from "./role-grants.ts";
 
 type ManageDeps = Pick<Deps, "db" | "clock" | "random">;
 
@@ -32,6 +24,8 @@ type ManageDeps = Pick<Deps, "db" | "clock" | "random">;
 export interface RepositoryPermission {
   readonly robot: RobotName;
   readonly role: Role;
+  /** Of the grant behind it, which may be more than the role says. */
+  readonly actions: readonly string[];
 }
 
 /** A repository that a robot has a permission on. */
@@ -50,10 +44,10 @@ export async function getPermission(
   const name = readUser(user);
   const { robot, organization } = await getRobotOfOrganization({ db }, actor, name);
   requireOwn(organization, repository);
-  const grant = await findRepositoryGrant(db, robot.id, (await defaultRegistry(db)).id, repository);
+  const grant = await findRepositoryGrant(db, robot.id, (await getDefaultRegistry(db)).id, repository);
   const role = grant && roleOf(grant.actions);
   if (!role) throw noPermission(name, repository);
-  return { robot: name, role };
+  return { robot: name, role, actions: grant.actions };
 }
 
 /** Everybody who holds a grant on exactly that repository that is a role, and whose organization's it is. */
@@ -66,10 +60,10 @@ export async function listPermissions(
   if (!owners.some((owner) => ownsPattern(owner, repository) && roleIn(actor.access, owner.id))) {
     throw notFound(`repository ${printable(repository)} of any organization`);
   }
-  const held = await listGrantsToRepository(db, (await defaultRegistry(db)).id, repository);
+  const held = await listGrantsToRepository(db, (await getDefaultRegistry(db)).id, repository);
   return held.flatMap(({ robot, organization, actions }) => {
     const role = ownsPattern(organization, repository) ? roleOf(actions) : undefined;
-    return role ? [{ robot: { organization: organization.name, robot }, role }] : [];
+    return role ? [{ robot: { organization: organization.name, robot }, role, actions }] : [];
   });
 }
 
@@ -84,20 +78,7 @@ export async function putPermission(
   const name = readUser(user);
   await deps.db.transaction(async (tx) => {
     const { robotId, registry, before } = await openPermission(tx, actor, name, repository);
-    const id = deps.random.uuid();
-    await putRepositoryGrant(tx, {
-      id,
-      robotId,
-      registryId: registry.id,
-      pattern: repository,
-      actions: [...roleActions[role]],
-    });
-    if ((await listGrants(tx, robotId)).length > limits.grantsPerRobot) {
-      throw new ManagementError(
-        "conflict",
-        `The robot has ${limits.grantsPerRobot} grants already: a prefix ending in /* can stand for many of them.`,
-      );
-    }
+    await putRole(tx, { id: deps.random.uuid(), robotId, registryId: registry.id, pattern: repository }, role);
     await recordChange(deps, tx, actor, {
       kind: "change_repo_permission",
       robot: name,
@@ -106,7 +87,7 @@ export async function putPermission(
       metadata: { repository, role },
     });
   });
-  return { robot: name, role };
+  return { robot: name, role, actions: [...roleActions[role]] };
 }
 
 /** Takes away the robot's grant on exactly that repository; its other grants stay. */
@@ -136,7 +117,7 @@ export async function listRobotPermissions(
   name: RobotName,
 ): Promise<PermittedRepository[]> {
   const { robot, organization } = await getRobotOfOrganization({ db }, actor, name);
-  const registry = await defaultRegistry(db);
+  const registry = await getDefaultRegistry(db);
   const [grants, pulls] = await Promise.all([
     listGrantsOn(db, robot.id, registry.id),
     listAnonymousPullsOf(db, [organization.id]),
@@ -161,7 +142,7 @@ async function openPermission(
 ): Promise<{ robotId: string; registry: Registry; before: JsonObject | undefined }> {
   const robot = await getRobotToChange(tx, actor, name, "admins");
   requireOwn(await getOrganization({ db: tx }, actor, name.organization), repository);
-  const registry = await defaultRegistry(tx);
+  const registry = await getDefaultRegistry(tx);
   const held = await findRepositoryGrant(tx, robot.id, registry.id, repository);
   const before = held && { repository, actions: held.actions };
   await requireMatch(actor, before);
@@ -191,10 +172,4 @@ function isPublic(name: string, anonymous: readonly Grant[]): boolean {
 
 function noPermission(name: RobotName, repository: string): ManagementError {
   return notFound(`permission of ${formatRobotName(name)} on ${repository}`);
-}
-
-async function defaultRegistry(db: Deps["db"]): Promise<Registry> {
-  const registry = await findDefaultRegistry(db);
-  if (!registry) throw new UnpreparedError("there is no default registry");
-  return registry;
 }

@@ -18,6 +18,7 @@ import { requireMatch } from "./entity-tag.ts";
 import { openKeyLife } from "./key-life.ts";
 import { turnWarnings } from "./key-schedule.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
+import { claim, once } from "./once.ts";
 import { type Page, pageOf } from "./page.ts";
 import { recordChange } from "./record-change.ts";
 import { viewOfRegistry } from "./views.ts";
@@ -47,14 +48,17 @@ export async function createRegistry(
     isDefault: false,
     createdAt: new Date(deps.clock.now()),
   };
-  try {
-    const known = await inTurn(deps.db, async (tx) => {
+  const make = () =>
+    inTurn(deps.db, async (tx) => {
+      await claim(deps, tx, actor, registry.id);
       await insertRegistry(tx, registry);
       await (await openKeyLife(tx, deps)).complete(registry);
       const after = recorded(registry);
       await recordChange(deps, tx, actor, { kind: "create_registry", after, metadata: { service } });
       return know(deps, tx, registry);
     });
+  try {
+    const known = await once(make, () => getRegistry(deps, actor, service));
     await deps.keys.reload();
     return known;
   } catch (error) {

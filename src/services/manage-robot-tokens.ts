@@ -6,8 +6,9 @@ import type { Robot } from "../store/robots.ts";
 import { deleteStaticTokens, expireStaticTokens, listStaticTokens } from "../store/static-tokens.ts";
 import type { Actor } from "./actor.ts";
 import { getOrganizationToKeep } from "./manage-organizations.ts";
-import { getRobotToChange } from "./manage-robots.ts";
+import { getRobot, getRobotToChange } from "./manage-robots.ts";
 import { ManagementError, refuseProblems } from "./management-error.ts";
+import { claim, once } from "./once.ts";
 import { recordChange } from "./record-change.ts";
 import { type IssuedStaticToken, issueStaticToken } from "./static-tokens.ts";
 
@@ -22,7 +23,8 @@ export interface RegenerateRequest {
 
 export interface RegeneratedToken {
   readonly robot: Robot;
-  readonly issued: IssuedStaticToken;
+  /** Absent where the request was carried out before. */
+  readonly issued?: IssuedStaticToken;
   /** Where clients reach the registry: a host with or without a port. */
   readonly host: string;
 }
@@ -38,30 +40,36 @@ export async function regenerateRobotToken(
   if (expiresAt && expiresAt.getTime() <= now) {
     refuseProblems([{ path: ["expires_at"], message: "must lie in the future" }]);
   }
-  return deps.db.transaction(async (tx) => {
-    const organization = await getOrganizationToKeep(tx, actor, name.organization, "member");
-    const robot = await getRobotToChange(tx, actor, name, "makers");
-    if (organization.robotTokens === "never") {
-      throw new ManagementError(
-        "conflict",
-        `The organization ${organization.name} has robot_tokens "never": bind the robot to an issuer of OIDC tokens, or change that setting first.`,
-      );
-    }
-    const host = await hostOf(tx, registry);
-    if (keepOldSeconds > 0) await keepOld(tx, robot, now, keepOldSeconds);
-    else await deleteStaticTokens(tx, robot.id);
-    const issued = await issueStaticToken(deps, tx, actor, robot.id, expiresAt ?? null);
-    await recordChange(deps, tx, actor, {
-      kind: "regenerate_robot_token",
-      robot: name,
-      metadata: {
-        token_id: issued.id,
-        expires_at: issued.expiresAt?.toISOString() ?? null,
-        keep_old_seconds: keepOldSeconds,
-      },
+  const make = () =>
+    deps.db.transaction(async (tx) => {
+      const organization = await getOrganizationToKeep(tx, actor, name.organization, "member");
+      const robot = await getRobotToChange(tx, actor, name, "makers");
+      if (organization.robotTokens === "never") {
+        throw new ManagementError(
+          "conflict",
+          `The organization ${organization.name} has robot_tokens "never": bind the robot to an issuer of OIDC tokens, or change that setting first.`,
+        );
+      }
+      const host = await hostOf(tx, registry);
+      await claim(deps, tx, actor, robot.id);
+      if (keepOldSeconds > 0) await keepOld(tx, robot, now, keepOldSeconds);
+      else await deleteStaticTokens(tx, robot.id);
+      const issued = await issueStaticToken(deps, tx, actor, robot.id, expiresAt ?? null);
+      await recordChange(deps, tx, actor, {
+        kind: "regenerate_robot_token",
+        robot: name,
+        metadata: {
+          token_id: issued.id,
+          expires_at: issued.expiresAt?.toISOString() ?? null,
+          keep_old_seconds: keepOldSeconds,
+        },
+      });
+      return { robot, issued, host };
     });
-    return { robot, issued, host };
-  });
+  return once(make, async () => ({
+    robot: await getRobot(deps, actor, name),
+    host: await hostOf(deps.db, registry),
+  }));
 }
 
 /** Ends all static tokens of a robot, if it has any. */

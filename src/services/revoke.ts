@@ -4,9 +4,9 @@ import { epochSeconds } from "../platform.ts";
 import type { Db } from "../store/db.ts";
 import { insertRevokedToken } from "../store/revoked-tokens.ts";
 import { deleteStaticToken } from "../store/static-tokens.ts";
+import { isOpaqueToken } from "../tokens/opaque-token.ts";
 import { type RobotToken, verifyRefreshToken, verifyRobotToken } from "../tokens/robot-token.ts";
 import { sha256 } from "../tokens/signing-key.ts";
-import { isStaticToken } from "../tokens/static-token.ts";
 import { type AuditEvent, type RequestOrigin, recordAudit } from "./audit.ts";
 
 type RevokeDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "keys">;
@@ -16,7 +16,7 @@ type RevokeDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "keys">;
  * is none of these is left alone, and nobody is told: it opens nothing either way (RFC 7009 §2.2).
  */
 export async function revokeRobotToken(deps: RevokeDeps, origin: RequestOrigin, text: string): Promise<void> {
-  if (isStaticToken(text)) return revokeStaticToken(deps, origin, text);
+  if (isOpaqueToken("robot", text)) return revokeStaticToken(deps, origin, text);
   const token = await verify(deps, text);
   if (!token) return;
   const { robot, jti, exp, bindingId } = token;

@@ -1,8 +1,8 @@
 import type { Deps } from "../deps.ts";
 import type { Secret } from "../domain/secret.ts";
 import { insertStaticToken } from "../store/static-tokens.ts";
+import { generateOpaqueToken } from "../tokens/opaque-token.ts";
 import { sha256 } from "../tokens/signing-key.ts";
-import { generateStaticToken } from "../tokens/static-token.ts";
 import type { Actor } from "./actor.ts";
 
 /** A static token that was just made: nobody can tell it again. */
@@ -21,7 +21,7 @@ export async function issueStaticToken(
   robotId: string,
   expiresAt: Date | null,
 ): Promise<IssuedStaticToken> {
-  const token = generateStaticToken();
+  const token = generateOpaqueToken("robot");
   const id = random.uuid();
   await insertStaticToken(tx, {
     id,

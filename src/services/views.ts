@@ -1,8 +1,9 @@
 import type { JWK } from "jose";
 import type { JsonObject } from "../domain/json.ts";
+import { signatureAlgorithms } from "../oidc/token-shape.ts";
 import type { BindingRecord } from "../store/bindings.ts";
 import type { Issuer } from "../store/issuers.ts";
-import type { ApiToken } from "../store/principals.ts";
+import type { ApiToken, NamedRole, Principal } from "../store/principals.ts";
 import type { Registry } from "../store/registries.ts";
 import type { Robot } from "../store/robots.ts";
 import type { OrganizationWithSettings } from "./with-settings.ts";
@@ -55,7 +56,7 @@ export function viewOfIssuer(issuer: Issuer) {
     jwks: issuer.jwks && { keys: issuer.jwks.keys.map(viewOfKey) },
     jwks_uri: issuer.jwksUri,
     ca_pem: issuer.caPem,
-    algorithms: issuer.algorithms && [...issuer.algorithms],
+    algorithms: issuer.algorithms && signatureAlgorithms.filter((alg) => issuer.algorithms?.includes(alg)),
     allow_private_network: issuer.allowPrivateNetwork,
     max_token_age: issuer.maxTokenAge,
     replay_protection: issuer.replayProtection,
@@ -79,6 +80,22 @@ export function viewOfRegistry(registry: Registry) {
     issuer: registry.issuer,
     fallback_realm: registry.fallbackRealm,
     refresh_tokens: registry.refreshTokens,
+  } satisfies JsonObject;
+}
+
+export function viewOfPrincipal({
+  principal,
+  roles,
+}: {
+  readonly principal: Principal;
+  readonly roles: readonly NamedRole[];
+}) {
+  return {
+    name: principal.name,
+    description: principal.description,
+    kind: "service" as const,
+    super_user: principal.superUser || (principal.superReader && ("read_only" as const)),
+    roles: Object.fromEntries(roles.map(({ organization, role }) => [organization, role])),
   } satisfies JsonObject;
 }
 

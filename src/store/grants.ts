@@ -1,4 +1,4 @@
-import { and, asc, eq, isNull, sql } from "drizzle-orm";
+import { and, asc, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
 import type { Db } from "./db.ts";
 import { grants, organizations, registries, robots } from "./schema.ts";
 
@@ -48,12 +48,12 @@ export async function replaceGrants(tx: Db, robotId: string, rows: readonly Gran
   if (rows.length > 0) await tx.insert(grants).values([...rows]);
 }
 
-/** What a robot holds on exactly that repository. */
-export async function findRepositoryGrant(db: Db, robotId: string, registryId: string, repository: string) {
+/** What a robot holds by exactly that repository's name, or that pattern. */
+export async function findRepositoryGrant(db: Db, robotId: string, registryId: string, pattern: string) {
   const [grant] = await db
     .select({ id: grants.id, actions: grants.actions })
     .from(grants)
-    .where(and(eq(grants.robotId, robotId), isRepositoryGrant(registryId, repository)));
+    .where(and(eq(grants.robotId, robotId), isRepositoryGrant(registryId, pattern)));
   return grant;
 }
 
@@ -68,7 +68,33 @@ export async function listGrantsToRepository(db: Db, registryId: string, reposit
     .orderBy(asc(organizations.name), asc(robots.name));
 }
 
-/** Puts a grant in the place of the one on the same repository, or behind the others. */
+/** Of an organization's robots, on one registry. */
+export interface GrantsByPattern {
+  readonly organizationId: string;
+  readonly registryId: string;
+  readonly pattern: string;
+}
+
+/** The robots that hold a grant by exactly that pattern, by name, those after `after`. */
+export async function listGrantsByPattern(db: Db, by: GrantsByPattern, after: string, limit: number) {
+  return selectByPattern(db, by, gt(robots.name, after)).orderBy(asc(robots.name)).limit(limit);
+}
+
+/** The one of these grants that has that id. */
+export async function findGrantByPattern(db: Db, by: GrantsByPattern, id: string) {
+  const [grant] = await selectByPattern(db, by, eq(grants.id, id));
+  return grant;
+}
+
+function selectByPattern(db: Db, { organizationId, registryId, pattern }: GrantsByPattern, which: SQL) {
+  return db
+    .select({ id: grants.id, robot: robots.name, actions: grants.actions })
+    .from(grants)
+    .innerJoin(robots, eq(grants.robotId, robots.id))
+    .where(and(eq(robots.organizationId, organizationId), isRepositoryGrant(registryId, pattern), which));
+}
+
+/** Puts a grant in the place of the one by the same pattern, or behind the others. */
 export async function putRepositoryGrant(
   tx: Db,
   { robotId, ...grant }: Pick<GrantRow, "id" | "robotId" | "registryId" | "pattern" | "actions">,
@@ -88,15 +114,15 @@ export async function deleteRepositoryGrant(
   tx: Db,
   robotId: string,
   registryId: string,
-  repository: string,
+  pattern: string,
 ): Promise<boolean> {
   const deleted = await tx
     .delete(grants)
-    .where(and(eq(grants.robotId, robotId), isRepositoryGrant(registryId, repository)))
+    .where(and(eq(grants.robotId, robotId), isRepositoryGrant(registryId, pattern)))
     .returning({ id: grants.id });
   return deleted.length > 0;
 }
 
-function isRepositoryGrant(registryId: string, repository: string) {
-  return and(eq(grants.registryId, registryId), eq(grants.type, "repository"), eq(grants.pattern, repository));
+function isRepositoryGrant(registryId: string, pattern: string) {
+  return and(eq(grants.registryId, registryId), eq(grants.type, "repository"), eq(grants.pattern, pattern));
 }

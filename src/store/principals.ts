@@ -26,7 +26,12 @@ export async function findPrincipal(db: Db, name: string): Promise<Principal | u
   return rows[0];
 }
 
-/** The same, and whoever else asks so waits until this transaction ends. */
+export async function findPrincipalById(db: Db, id: string): Promise<Principal | undefined> {
+  const rows = await db.select().from(principals).where(eq(principals.id, id));
+  return rows[0];
+}
+
+/** The principal of that name, and whoever else asks so waits until this transaction ends. */
 export async function lockPrincipal(tx: Db, name: string): Promise<Principal | undefined> {
   const rows = await tx.select().from(principals).where(eq(principals.name, name)).for("update");
   return rows[0];
@@ -74,29 +79,6 @@ export async function listNamedRolesOf(db: Db, principalIds: readonly string[]):
     .innerJoin(organizations, eq(memberships.organizationId, organizations.id))
     .where(and(inArray(memberships.principalId, [...principalIds]), isNull(organizations.deletedAt)))
     .orderBy(asc(organizations.name));
-}
-
-export async function putMembership(tx: Db, membership: typeof memberships.$inferInsert): Promise<void> {
-  await tx
-    .insert(memberships)
-    .values(membership)
-    .onConflictDoUpdate({
-      target: [memberships.organizationId, memberships.principalId],
-      set: { role: membership.role },
-    });
-}
-
-/** @returns whether there was one */
-export async function deleteMembership(tx: Db, organizationId: string, principalId: string): Promise<boolean> {
-  const deleted = await tx
-    .delete(memberships)
-    .where(and(eq(memberships.organizationId, organizationId), eq(memberships.principalId, principalId)))
-    .returning({ role: memberships.role });
-  return deleted.length > 0;
-}
-
-export async function deleteMembershipsIn(tx: Db, organizationId: string): Promise<void> {
-  await tx.delete(memberships).where(eq(memberships.organizationId, organizationId));
 }
 
 /** By name. */

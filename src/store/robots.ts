@@ -4,7 +4,9 @@ import type { Db } from "./db.ts";
 import { organizations, robots } from "./schema.ts";
 
 export type Robot = typeof robots.$inferSelect;
-export type RobotChange = Partial<Pick<Robot, "description" | "unstructuredMetadata" | "disabled" | "tokenEpoch">>;
+export type RobotChange = Partial<
+  Pick<Robot, "description" | "unstructuredMetadata" | "disabled" | "tokenEpoch" | "role">
+>;
 
 /** A robot with the organization that it belongs to. */
 export interface RobotOfOrganization {

@@ -5,11 +5,11 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { dockerConfig, kubernetesSecret, loginCommand } from "../../src/http/api/login-formats.ts";
-import { generateStaticToken } from "../../src/tokens/static-token.ts";
+import { generateOpaqueToken } from "../../src/tokens/opaque-token.ts";
 import { run } from "../support/run.ts";
 
 const robot = { organization: "acme", robot: "ci" };
-const token = generateStaticToken().reveal();
+const token = generateOpaqueToken("robot").reveal();
 const decode = (base64: string) => Buffer.from(base64, "base64").toString();
 
 describe("the login command, in a real shell", () => {

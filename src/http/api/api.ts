@@ -5,6 +5,7 @@ import { limits } from "../../limits.ts";
 import { authenticateActor } from "../../services/authenticate-actor.ts";
 import { type ManagementCode, ManagementError } from "../../services/management-error.ts";
 import type { AppEnv } from "../context.ts";
+import { apiTokenRoutes } from "./api-tokens.ts";
 import { bindingRoutes } from "./bindings.ts";
 import { readConditions } from "./conditions.ts";
 import { explainRoutes } from "./explain.ts";
@@ -14,8 +15,10 @@ import { issuerRoutes } from "./issuers.ts";
 import { requireJson } from "./json-body.ts";
 import { keyRoutes } from "./keys.ts";
 import { logRoutes } from "./logs.ts";
+import { memberRoutes } from "./members.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { presetRoutes } from "./presets.ts";
+import { principalRoutes } from "./principals.ts";
 import { registryApiRoutes } from "./registries.ts";
 import { repositoryRoutes } from "./repositories.ts";
 import { robotTokenRoutes } from "./robot-tokens.ts";
@@ -33,6 +36,9 @@ export function managementApi(deps: Deps) {
   for (const routes of [
     userRoutes,
     organizationRoutes,
+    memberRoutes,
+    principalRoutes,
+    apiTokenRoutes,
     robotRoutes,
     robotTokenRoutes,
     grantRoutes,

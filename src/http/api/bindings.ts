@@ -8,17 +8,19 @@ import {
   type KnownBinding,
   pageBindingsTo,
 } from "../../services/manage-bindings.ts";
+import { viewOfBinding } from "../../services/views.ts";
 import type { BindingOfRobot } from "../../store/bindings.ts";
 import { binding, presentBinding, someTerms, terms, toTerms } from "./binding-schema.ts";
+import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
-import { pageQuery, robotParam } from "./schemas.ts";
+import { pageByIdQuery, robotParam } from "./schemas.ts";
 
 const path = "/organization/{org}/robots/{robot}/federation/bindings";
 const issuerId = z.uuid().optional().openapi({ description: "Which of the issuers that share the string" });
 const sent = terms.extend({ issuer_id: issuerId });
 const bindingParam = robotParam.extend({ id: z.uuid() });
 
-const added = createRoute({
+const posted = createRoute({
   method: "post",
   path,
   summary: "Trust somebody more",
@@ -57,10 +59,9 @@ const listed = createRoute({
   path: "/bindings",
   summary: "Who trusts an issuer, or one subject of it",
   request: {
-    query: pageQuery.extend({
+    query: pageByIdQuery.extend({
       issuer: z.string().max(2048).optional(),
       subject: z.string().max(2048).optional(),
-      next_page: z.uuid().optional(),
     }),
   },
   responses: {
@@ -71,7 +72,7 @@ const listed = createRoute({
 
 export function bindingRoutes(deps: Deps) {
   const api = createApi();
-  api.openapi(added, async (c) => {
+  api.openapi(posted, async (c) => {
     const { org, robot } = c.req.valid("param");
     const { issuer, subject, issuer_id, description = null, ...rest } = c.req.valid("json");
     const entry = {
@@ -81,11 +82,15 @@ export function bindingRoutes(deps: Deps) {
       terms: { ...plainTerms({ issuer, subject }), ...toTerms(rest) },
       description,
     };
-    return c.json(present(await addBinding(deps, actorOf(c), { organization: org, robot }, entry)), 201);
+    const added = await addBinding(deps, actorOf(c), { organization: org, robot }, entry);
+    await putEntityTag(c, viewOfBinding(added.binding));
+    return c.json(present(added), 201);
   });
   api.openapi(got, async (c) => {
     const { org, robot, id } = c.req.valid("param");
-    return c.json(present(await getBinding(deps, actorOf(c), { organization: org, robot }, id)), 200);
+    const found = await getBinding(deps, actorOf(c), { organization: org, robot }, id);
+    await putEntityTag(c, viewOfBinding(found.binding));
+    return c.json(present(found), 200);
   });
   api.openapi(changed, async (c) => {
     const { org, robot, id } = c.req.valid("param");
@@ -95,7 +100,9 @@ export function bindingRoutes(deps: Deps) {
       ...(issuer_id !== undefined && { issuerId: issuer_id }),
       ...(description !== undefined && { description }),
     };
-    return c.json(present(await changeBinding(deps, actorOf(c), { organization: org, robot }, id, change)), 200);
+    const stored = await changeBinding(deps, actorOf(c), { organization: org, robot }, id, change);
+    await putEntityTag(c, viewOfBinding(stored.binding));
+    return c.json(present(stored), 200);
   });
   api.openapi(deleted, async (c) => {
     const { org, robot, id } = c.req.valid("param");

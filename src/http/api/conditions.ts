@@ -1,6 +1,8 @@
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
+import type { Json } from "../../domain/json.ts";
 import { limits } from "../../limits.ts";
 import type { Actor, IdempotencyKey } from "../../services/actor.ts";
+import { entityTag } from "../../services/entity-tag.ts";
 import { refuseProblems } from "../../services/management-error.ts";
 import { sha256 } from "../../tokens/signing-key.ts";
 import type { ApiEnv } from "./route.ts";
@@ -22,6 +24,11 @@ export const readConditions: MiddlewareHandler<ApiEnv> = async (c, next) => {
   c.set("idempotency", key === undefined ? undefined : await readKey(key, c.req.path, await c.req.text()));
   await next();
 };
+
+/** Tells the entity tag of what is answered. */
+export async function putEntityTag(c: Context<ApiEnv>, view: Json): Promise<void> {
+  c.header("ETag", await entityTag(view));
+}
 
 function readIfMatch(header: string | undefined): Actor["ifMatch"] {
   const text = header?.trim();

@@ -3,7 +3,9 @@ import type { FederationEntry } from "../../domain/federation.ts";
 import { limits } from "../../limits.ts";
 import { plainTerms, type StoredFederation } from "../../services/change-federation.ts";
 import { clearFederation, getFederation, putFederation } from "../../services/manage-federation.ts";
+import { viewOfBinding } from "../../services/views.ts";
 import { binding, presentBinding, terms, toTerms } from "./binding-schema.ts";
+import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
 import { robotParam } from "./schemas.ts";
 
@@ -54,12 +56,16 @@ export function federationRoutes(deps: Deps) {
   const api = createApi();
   api.openapi(got, async (c) => {
     const { org, robot } = c.req.valid("param");
-    return c.json(presentAll(await getFederation(deps, actorOf(c), { organization: org, robot })), 200);
+    const stored = await getFederation(deps, actorOf(c), { organization: org, robot });
+    await putEntityTag(c, stored.bindings.map(viewOfBinding));
+    return c.json(presentAll(stored), 200);
   });
   api.openapi(posted, async (c) => {
     const { org, robot } = c.req.valid("param");
     const entries = c.req.valid("json").map(toEntry);
-    return c.json(presentAll(await putFederation(deps, actorOf(c), { organization: org, robot }, entries)), 200);
+    const stored = await putFederation(deps, actorOf(c), { organization: org, robot }, entries);
+    await putEntityTag(c, stored.bindings.map(viewOfBinding));
+    return c.json(presentAll(stored), 200);
   });
   api.openapi(deleted, async (c) => {
     const { org, robot } = c.req.valid("param");

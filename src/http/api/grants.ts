@@ -1,7 +1,8 @@
 import type { Deps } from "../../deps.ts";
 import { repositoryActions } from "../../domain/scope.ts";
 import { limits } from "../../limits.ts";
-import { getGrants, putGrants, type RegistryGrant } from "../../services/manage-grants.ts";
+import { getGrants, putGrants, type RegistryGrant, viewOfGrant } from "../../services/manage-grants.ts";
+import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
 import { robotParam } from "./schemas.ts";
 
@@ -49,11 +50,14 @@ export function grantRoutes(deps: Deps) {
   const api = createApi();
   api.openapi(got, async (c) => {
     const { org, robot } = c.req.valid("param");
-    return c.json((await getGrants(deps, actorOf(c), { organization: org, robot })).map(present), 200);
+    const stored = await getGrants(deps, actorOf(c), { organization: org, robot });
+    await putEntityTag(c, stored.map(viewOfGrant));
+    return c.json(stored.map(present), 200);
   });
   api.openapi(put, async (c) => {
     const { org, robot } = c.req.valid("param");
     const stored = await putGrants(deps, actorOf(c), { organization: org, robot }, c.req.valid("json"));
+    await putEntityTag(c, stored.map(viewOfGrant));
     return c.json(stored.map(present), 200);
   });
   return api;

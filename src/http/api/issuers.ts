@@ -14,8 +14,10 @@ import {
   refreshIssuer,
   registerIssuer,
 } from "../../services/manage-issuers.ts";
+import { viewOfIssuer } from "../../services/views.ts";
+import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
-import { metadata, pageQuery } from "./schemas.ts";
+import { metadata, pageByIdQuery } from "./schemas.ts";
 
 const { min: minAge, max: maxAge } = limits.token.maxLifetimeSeconds;
 const names = (max: number) => z.array(z.string().min(1).max(limits.binding.text)).max(max).nullable();
@@ -80,7 +82,7 @@ const listed = createRoute({
   method: "get",
   path: "/issuers",
   summary: "List issuers",
-  request: { query: pageQuery.extend({ issuer: issuerString.optional(), next_page: z.uuid().optional() }) },
+  request: { query: pageByIdQuery.extend({ issuer: issuerString.optional() }) },
   responses: {
     200: json(z.object({ issuers: z.array(issuer), next_page: z.string().optional() }), "One page"),
     ...refusals,
@@ -136,17 +138,25 @@ export function issuerRoutes(deps: Deps) {
   const api = createApi();
   api.openapi(registered, async (c) => {
     const { issuer: string, ...sent } = c.req.valid("json");
-    return c.json(present(await registerIssuer(deps, actorOf(c), string, { ...UNSET, ...toSettings(sent) })), 201);
+    const made = await registerIssuer(deps, actorOf(c), string, { ...UNSET, ...toSettings(sent) });
+    await putEntityTag(c, viewOfIssuer(made.issuer));
+    return c.json(present(made), 201);
   });
   api.openapi(listed, async (c) => {
     const { limit, next_page: after, issuer: string } = c.req.valid("query");
     const { items, next } = await pageIssuers(deps, actorOf(c), { limit, after, issuer: string });
     return c.json({ issuers: items.map(present), ...(next !== undefined && { next_page: next }) }, 200);
   });
-  api.openapi(got, async (c) => c.json(present(await getIssuer(deps, actorOf(c), c.req.valid("param").id)), 200));
+  api.openapi(got, async (c) => {
+    const found = await getIssuer(deps, actorOf(c), c.req.valid("param").id);
+    await putEntityTag(c, viewOfIssuer(found.issuer));
+    return c.json(present(found), 200);
+  });
   api.openapi(changed, async (c) => {
     const change = toSettings(c.req.valid("json"));
-    return c.json(present(await changeIssuer(deps, actorOf(c), c.req.valid("param").id, change)), 200);
+    const stored = await changeIssuer(deps, actorOf(c), c.req.valid("param").id, change);
+    await putEntityTag(c, viewOfIssuer(stored.issuer));
+    return c.json(present(stored), 200);
   });
   api.openapi(deleted, async (c) => {
     await deleteIssuer(deps, actorOf(c), c.req.valid("param").id, c.req.valid("query").cascade === "true");
@@ -191,25 +201,7 @@ function toSettings(sent: Sent): Partial<IssuerSettings> {
 }
 
 function present({ issuer: row, warnings }: KnownIssuer): z.infer<typeof issuer> {
-  return {
-    id: row.id,
-    issuer: row.issuer,
-    name: row.name,
-    registered: row.registered,
-    preset: row.preset,
-    jwks: row.jwks && { keys: row.jwks.keys.map((one) => ({ ...one })) },
-    jwks_uri: row.jwksUri,
-    ca_pem: row.caPem,
-    algorithms: row.algorithms && signatureAlgorithms.filter((alg) => row.algorithms?.includes(alg)),
-    allow_private_network: row.allowPrivateNetwork,
-    max_token_age: row.maxTokenAge,
-    replay_protection: row.replayProtection,
-    audiences: row.audiences && [...row.audiences],
-    clients: row.clients && [...row.clients],
-    disabled: row.disabled,
-    created: row.createdAt.toISOString(),
-    warnings: [...warnings],
-  };
+  return { id: row.id, ...viewOfIssuer(row), created: row.createdAt.toISOString(), warnings: [...warnings] };
 }
 
 function presentKeys({ algorithms }: KnownIssuer["issuer"], { keys }: IssuerState): z.infer<typeof key>[] {

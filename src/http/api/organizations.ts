@@ -9,6 +9,7 @@ import {
 import { changeOrganization } from "../../services/organization-settings.ts";
 import { viewOfOrganization } from "../../services/views.ts";
 import { allWithSettings, type OrganizationWithSettings, withSettings } from "../../services/with-settings.ts";
+import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
 import { organizationParam, pageQuery } from "./schemas.ts";
 
@@ -103,7 +104,8 @@ export function organizationRoutes(deps: Deps) {
   api.openapi(created, async (c) => {
     const { name, email } = c.req.valid("json");
     const made = await createOrganization(deps, actorOf(c), { name, email: email ?? null });
-    return c.json(present({ organization: made, anonymousPulls: [] }), 201);
+    await putEntityTag(c, viewOfOrganization(made));
+    return c.json(present(made), 201);
   });
   api.openapi(listed, async (c) => {
     const { limit, next_page: after } = c.req.valid("query");
@@ -112,8 +114,9 @@ export function organizationRoutes(deps: Deps) {
     return c.json({ organizations, ...(next !== undefined && { next_page: next }) }, 200);
   });
   api.openapi(got, async (c) => {
-    const found = await getOrganization(deps, actorOf(c), c.req.valid("param").org);
-    return c.json(present(await withSettings(deps.db, found)), 200);
+    const found = await withSettings(deps.db, await getOrganization(deps, actorOf(c), c.req.valid("param").org));
+    await putEntityTag(c, viewOfOrganization(found));
+    return c.json(present(found), 200);
   });
   for (const method of ["patch", "put"] as const) {
     api.openapi(changed(method), async (c) => {
@@ -126,7 +129,9 @@ export function organizationRoutes(deps: Deps) {
         ...(sent.anonymous_pull && { anonymousPull: sent.anonymous_pull }),
         ...(sent.repository_prefixes && { repositoryPrefixes: sent.repository_prefixes }),
       };
-      return c.json(present(await changeOrganization(deps, actorOf(c), c.req.valid("param").org, change)), 200);
+      const stored = await changeOrganization(deps, actorOf(c), c.req.valid("param").org, change);
+      await putEntityTag(c, viewOfOrganization(stored));
+      return c.json(present(stored), 200);
     });
   }
   api.openapi(deleted, async (c) => {

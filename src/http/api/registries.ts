@@ -13,8 +13,10 @@ import {
   pageRegistries,
 } from "../../services/manage-registries.ts";
 import { registryConfigFormats } from "../../services/registry-config/registry-config.ts";
+import { viewOfRegistry } from "../../services/views.ts";
 import type { SigningKeyRow } from "../../store/signing-keys.ts";
 import { keyProfiles } from "../../tokens/signing-key.ts";
+import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
 import { pageQuery } from "./schemas.ts";
 
@@ -158,12 +160,20 @@ export function registryApiRoutes(deps: Deps) {
   });
   api.openapi(created, async (c) => {
     const { service: name, ...sent } = c.req.valid("json");
-    return c.json(answer(await createRegistry(deps, actorOf(c), name, { ...UNSET, ...toSettings(sent) })), 201);
+    const made = await createRegistry(deps, actorOf(c), name, { ...UNSET, ...toSettings(sent) });
+    await putEntityTag(c, viewOfRegistry(made.registry));
+    return c.json(answer(made), 201);
   });
-  api.openapi(got, async (c) => c.json(answer(await getRegistry(deps, actorOf(c), c.req.valid("param").service)), 200));
+  api.openapi(got, async (c) => {
+    const found = await getRegistry(deps, actorOf(c), c.req.valid("param").service);
+    await putEntityTag(c, viewOfRegistry(found.registry));
+    return c.json(answer(found), 200);
+  });
   api.openapi(changed, async (c) => {
     const change = toSettings(c.req.valid("json"));
-    return c.json(answer(await changeRegistry(deps, actorOf(c), c.req.valid("param").service, change)), 200);
+    const stored = await changeRegistry(deps, actorOf(c), c.req.valid("param").service, change);
+    await putEntityTag(c, viewOfRegistry(stored.registry));
+    return c.json(answer(stored), 200);
   });
   api.openapi(deleted, async (c) => {
     await deleteRegistry(deps, actorOf(c), c.req.valid("param").service, c.req.valid("query").cascade === "true");
@@ -206,16 +216,9 @@ export function presentRegistry(
   { registry: row, keys, warnings }: KnownRegistry,
 ): z.infer<typeof registry> {
   return {
-    service: row.service,
+    ...viewOfRegistry(row),
     default: row.isDefault,
-    host: row.host,
     realm: registryRealm(config),
-    issuer: row.issuer,
-    key_profile: row.keyProfile,
-    rotation_days: row.rotationDays,
-    token_ttl: row.tokenTtl,
-    fallback_realm: row.fallbackRealm,
-    refresh_tokens: row.refreshTokens,
     created: row.createdAt.toISOString(),
     keys: keys.map((key) => presentKey(row, key)),
     warnings: [...warnings],

@@ -11,6 +11,7 @@ import {
   putPermission,
   type RepositoryPermission,
 } from "../../services/manage-permissions.ts";
+import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
 import { robotParam } from "./schemas.ts";
 
@@ -94,11 +95,15 @@ export function repositoryRoutes(deps: Deps) {
   });
   api.openapi(withSlashes(got), async (c) => {
     const { repository, user } = c.req.valid("param");
-    return c.json(present(await getPermission(deps, actorOf(c), repository, user)), 200);
+    const held = await getPermission(deps, actorOf(c), repository, user);
+    await putEntityTag(c, { repository, actions: held.actions });
+    return c.json(present(held), 200);
   });
   api.openapi(withSlashes(put), async (c) => {
     const { repository, user } = c.req.valid("param");
-    return c.json(present(await putPermission(deps, actorOf(c), repository, user, c.req.valid("json").role)), 200);
+    const held = await putPermission(deps, actorOf(c), repository, user, c.req.valid("json").role);
+    await putEntityTag(c, { repository, actions: held.actions });
+    return c.json(present(held), 200);
   });
   api.openapi(withSlashes(deleted), async (c) => {
     const { repository, user } = c.req.valid("param");

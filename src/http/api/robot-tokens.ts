@@ -74,6 +74,7 @@ export function robotTokenRoutes(deps: Deps) {
       keepOldSeconds,
       registry,
     });
+    if (!made.issued) return c.json(presentRobot(organization, made.robot), 200);
     const login = { robot: robotName, token: made.issued.token.reveal(), host: made.host };
     c.header("Cache-Control", "no-store");
     switch (format) {

@@ -6,6 +6,7 @@ import { changeRobot, createRobot, deleteRobot, getRobot, pageRobots } from "../
 import type { IssuedStaticToken } from "../../services/static-tokens.ts";
 import { viewOfRobot } from "../../services/views.ts";
 import type { Robot } from "../../store/robots.ts";
+import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
 import { metadata, organizationParam, pageQuery, robotParam } from "./schemas.ts";
 
@@ -101,13 +102,16 @@ export function robotRoutes(deps: Deps) {
         unstructuredMetadata: (sent.unstructured_metadata ?? {}) as JsonObject,
       },
     );
+    await putEntityTag(c, viewOfRobot(made));
     if (!issued) return c.json(presentRobot(org, made), 201);
     c.header("Cache-Control", "no-store");
     return c.json({ ...presentRobot(org, made), ...presentToken(issued) }, 201);
   });
   api.openapi(got, async (c) => {
     const { org, robot: name } = c.req.valid("param");
-    return c.json(presentRobot(org, await getRobot(deps, actorOf(c), { organization: org, robot: name })), 200);
+    const found = await getRobot(deps, actorOf(c), { organization: org, robot: name });
+    await putEntityTag(c, viewOfRobot(found));
+    return c.json(presentRobot(org, found), 200);
   });
   api.openapi(changed, async (c) => {
     const { org, robot: name } = c.req.valid("param");
@@ -117,10 +121,9 @@ export function robotRoutes(deps: Deps) {
       ...(kept !== undefined && { unstructuredMetadata: kept as JsonObject }),
       ...(disabled !== undefined && { disabled }),
     };
-    return c.json(
-      presentRobot(org, await changeRobot(deps, actorOf(c), { organization: org, robot: name }, change)),
-      200,
-    );
+    const stored = await changeRobot(deps, actorOf(c), { organization: org, robot: name }, change);
+    await putEntityTag(c, viewOfRobot(stored));
+    return c.json(presentRobot(org, stored), 200);
   });
   api.openapi(deleted, async (c) => {
     const { org, robot: name } = c.req.valid("param");

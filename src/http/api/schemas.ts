@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { limits } from "../../limits.ts";
+import { readCursor } from "../../services/page.ts";
 
 /** A JSON object to be kept as it is. */
 export const metadata = z.record(z.string(), z.unknown()).openapi({ type: "object", additionalProperties: true });
@@ -14,9 +15,29 @@ export const instant = z.iso
 export const organizationParam = z.object({ org: z.string().openapi({ example: "acme" }) });
 export const robotParam = organizationParam.extend({ robot: z.string().openapi({ example: "ci" }) });
 
+const MADE_UP = "must be the next_page of the page before";
+
+/** Where a page starts; empty: at the beginning. */
+const nextPage = z
+  .string()
+  .max(1024)
+  .default("")
+  .openapi({ description: "`next_page` of the page before" })
+  .transform((cursor, context) => {
+    const position = cursor === "" ? "" : readCursor(cursor);
+    if (position !== undefined) return position;
+    context.addIssue({ code: "custom", message: MADE_UP });
+    return z.NEVER;
+  });
+
 export const pageQuery = z.object({
   limit: z.coerce.number().int().min(1).max(limits.page.max).default(limits.page.default),
-  next_page: z.string().max(1024).default("").openapi({ description: "`next_page` of the page before" }),
+  next_page: nextPage,
+});
+
+/** The same, of a list in the order of ids. */
+export const pageByIdQuery = pageQuery.extend({
+  next_page: nextPage.refine((position) => position === "" || z.uuid().safeParse(position).success, MADE_UP),
 });
 
 export const errorBody = z

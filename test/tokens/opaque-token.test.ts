@@ -1,24 +1,35 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { generateStaticToken, isStaticToken } from "../../src/tokens/static-token.ts";
+import { generateOpaqueToken, isOpaqueToken } from "../../src/tokens/opaque-token.ts";
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-const made = () => generateStaticToken().reveal();
+const isRobots = (text: string) => isOpaqueToken("robot", text);
+const made = () => generateOpaqueToken("robot").reveal();
 
 describe("a static robot token", () => {
+  it("is no API token, nor the other way round", () => {
+    const apiToken = generateOpaqueToken("api").reveal();
+    expect(apiToken).toMatch(/^berth_api_[A-Za-z0-9_-]{49}$/);
+    expect([isOpaqueToken("api", apiToken), isRobots(apiToken), isOpaqueToken("api", made())]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
+
   it("has a prefix that scanners know, 256 bits of randomness and a checksum", () => {
     expect(made()).toMatch(/^berth_robot_[A-Za-z0-9_-]{49}$/);
     const many = Array.from({ length: 500 }, made);
     expect(new Set(many).size).toBe(many.length);
-    expect(many.every(isStaticToken)).toBe(true);
+    expect(many.every(isRobots)).toBe(true);
   });
 
   it("has the CRC-32 that others compute, and keeps it: tokens in use would stop working", () => {
-    expect(isStaticToken(`berth_robot_${"A".repeat(43)}DCtZhg`)).toBe(true);
+    expect(isRobots(`berth_robot_${"A".repeat(43)}DCtZhg`)).toBe(true);
   });
 
   it("is never printed by accident", () => {
-    const token = generateStaticToken();
+    const token = generateOpaqueToken("robot");
     expect(`${token} ${JSON.stringify({ token })}`).toBe('[redacted] {"token":"[redacted]"}');
   });
 
@@ -30,7 +41,7 @@ describe("a static robot token", () => {
         const place = "berth_robot_".length + at;
         const changed = token.slice(0, place) + to + token.slice(place + 1);
         const swapped = token.slice(0, place) + (token[place + 1] ?? "") + token[place] + token.slice(place + 2);
-        for (const other of [changed, swapped]) expect(isStaticToken(other)).toBe(other === token);
+        for (const other of [changed, swapped]) expect(isRobots(other)).toBe(other === token);
       }),
     );
   });
@@ -39,7 +50,7 @@ describe("a static robot token", () => {
     const token = made();
     const others = ["", "berth_robot_", "eyJhbGciOiJFUzI1NiJ9.e30.x", token.toUpperCase(), token.slice(6)];
     const around = [`${token} `, ` ${token}`, `${token}\n`, `${token}=`, `${token}${token}`, token.slice(0, -1)];
-    expect([...others, ...around].filter(isStaticToken)).toEqual([]);
-    fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => !isStaticToken(text)));
+    expect([...others, ...around].filter(isRobots)).toEqual([]);
+    fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => !isRobots(text)));
   });
 });
