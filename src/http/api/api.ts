@@ -19,6 +19,7 @@ import { memberRoutes } from "./members.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { presetRoutes } from "./presets.ts";
 import { principalRoutes } from "./principals.ts";
+import { prototypeRoutes } from "./prototypes.ts";
 import { registryApiRoutes } from "./registries.ts";
 import { repositoryRoutes } from "./repositories.ts";
 import { robotTokenRoutes } from "./robot-tokens.ts";
@@ -43,6 +44,7 @@ export function managementApi(deps: Deps) {
     robotTokenRoutes,
     grantRoutes,
     repositoryRoutes,
+    prototypeRoutes,
     federationRoutes,
     bindingRoutes,
     explainRoutes,

@@ -15,7 +15,7 @@ import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
 import { robotParam } from "./schemas.ts";
 
-const role = z.enum(roles).openapi({ description: "read: pull; write: pull, push; admin: pull, push, delete" });
+export const role = z.enum(roles).openapi({ description: "read: pull; write: pull, push; admin: pull, push, delete" });
 
 const permission = z
   .object({
