@@ -99,6 +99,12 @@ export const limits = {
     /** Of all claims of one record, and of the names of the others. */
     proved: { claims: 4096, names: 2048 },
     unproved: { claims: 2048, names: 512 },
+    /** Records held at once for each who reads the log as a stream. */
+    streamedAtOnce: 200,
+    /** How long they are kept, by default and at most. */
+    keepDays: { default: 400, max: 36_500 },
+    /** Records deleted by one statement, and statements in one round: the rest goes with the next round. */
+    deleted: { atOnce: 1000, rounds: 1000 },
   },
 
   rsa: { minBits: 2048, maxBits: 8192 },

@@ -1,4 +1,3 @@
-import { base64url } from "jose";
 import type { Deps } from "../deps.ts";
 import type { RobotName } from "../domain/names.ts";
 import type { RepositoryUse } from "../domain/uses.ts";
@@ -16,15 +15,15 @@ export async function pageUsage(
   { after, limit }: { readonly after: string; readonly limit: number },
 ): Promise<Page<RepositoryUse>> {
   const robot = await getRobot(deps, actor, name);
-  const position = after === "" ? undefined : readCursor(after);
-  return pageOf(await listRepositoryUses(deps.db, robot.id, position, limit + 1), limit, toCursor);
+  const position = after === "" ? undefined : readPosition(after);
+  return pageOf(await listRepositoryUses(deps.db, robot.id, position, limit + 1), limit, toPosition);
 }
 
-function toCursor({ day, service, repository, action }: RepositoryUse): string {
-  return base64url.encode(JSON.stringify([day, service, repository, action]));
+function toPosition({ day, service, repository, action }: RepositoryUse): string {
+  return JSON.stringify([day, service, repository, action]);
 }
 
-function readCursor(text: string): UsePosition {
+function readPosition(text: string): UsePosition {
   const parts = parse(text);
   const isPosition =
     Array.isArray(parts) &&
@@ -45,7 +44,7 @@ function isDay(text: string): boolean {
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(base64url.decode(text)));
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -1,8 +1,12 @@
+import type { Context } from "hono";
 import type { Deps } from "../../deps.ts";
-import { pageAuditLog } from "../../services/audit-log.ts";
-import type { AuditFilter, AuditRecord } from "../../store/audit.ts";
-import { actorOf, createApi, createRoute, json, refusals, z } from "./route.ts";
-import { instant, organizationParam, pageQuery } from "./schemas.ts";
+import { limits } from "../../limits.ts";
+import { type AuditQuery, pageAuditLog, readAuditLog } from "../../services/audit-log.ts";
+import type { AuditRecord } from "../../store/audit.ts";
+import { ndjson, streamLines, wantsLines } from "../lines.ts";
+import { logQuery, toFilter, wholeLogQuery } from "./log-query.ts";
+import { type ApiEnv, actorOf, createApi, createRoute, refusals, z } from "./route.ts";
+import { organizationParam } from "./schemas.ts";
 
 const record = z
   .object({
@@ -22,69 +26,71 @@ const record = z
   })
   .openapi("AuditRecord");
 
-const query = pageQuery.extend({
-  next_page: z.uuid().optional(),
-  kind: z.string().max(255).optional(),
-  robot: z.string().max(1024).optional(),
-  outcome: z.enum(["success", "refused"]).optional(),
-  request_id: z.string().max(255).optional(),
-  starttime: instant.optional(),
-  endtime: instant.optional(),
-});
-
 const responses = {
-  200: json(z.object({ logs: z.array(record), next_page: z.string().optional() }), "One page, newest first"),
+  200: {
+    description: "Newest first: a page, or, by the line, all that is left",
+    content: {
+      "application/json": { schema: z.object({ logs: z.array(record), next_page: z.string().optional() }) },
+      [ndjson]: { schema: z.string().openapi({ description: "An AuditRecord a line" }) },
+    },
+  },
   ...refusals,
 };
 
 const ofOrganization = createRoute({
   method: "get",
   path: "/organization/{org}/logs",
-  summary: "The audit log of an organization",
-  request: { params: organizationParam, query },
+  summary: "The audit log of an organization, since it was created",
+  request: { params: organizationParam, query: logQuery },
   responses,
 });
 
 const ofAll = createRoute({
   method: "get",
   path: "/logs",
-  summary: "The audit log",
-  request: { query },
+  summary: "The whole audit log, of what was deleted too",
+  request: { query: wholeLogQuery },
   responses,
 });
 
 export function logRoutes(deps: Deps) {
   const api = createApi();
-  api.openapi(ofOrganization, async (c) => {
+  api.openapi(ofOrganization, (c) => {
     const sent = c.req.valid("query");
-    const filter = { ...toFilter(sent), organization: c.req.valid("param").org };
-    return c.json(present(await pageAuditLog(deps, actorOf(c), filter, sent.limit)), 200);
+    return answer(deps, c, sent.limit, {
+      log: c.req.valid("param").org,
+      filter: toFilter(sent),
+      after: sent.next_page,
+    });
   });
-  api.openapi(ofAll, async (c) => {
+  api.openapi(ofAll, (c) => {
     const sent = c.req.valid("query");
-    return c.json(present(await pageAuditLog(deps, actorOf(c), toFilter(sent), sent.limit)), 200);
+    return answer(deps, c, sent.limit, { filter: toFilter(sent), after: sent.next_page });
   });
   return api;
 }
 
-function toFilter(sent: z.infer<typeof query>): AuditFilter {
-  const { kind, robot, outcome, request_id, starttime, endtime, next_page } = sent;
-  return {
-    ...(kind !== undefined && { kind }),
-    ...(robot !== undefined && { robot }),
-    ...(outcome !== undefined && { outcome }),
-    ...(request_id !== undefined && { requestId: request_id }),
-    ...(starttime !== undefined && { from: new Date(starttime) }),
-    ...(endtime !== undefined && { to: new Date(endtime) }),
-    ...(next_page !== undefined && { before: next_page }),
-  };
+async function answer(deps: Deps, c: Context<ApiEnv>, limit: number | undefined, query: AuditQuery) {
+  const actor = actorOf(c);
+  c.header("Vary", "Accept");
+  if (wantsLines(c)) {
+    const onError = (error: unknown) =>
+      deps.log.error("the audit log broke off while it was read", { request_id: actor.requestId, error });
+    const lines = await streamLines(presentPages(readAuditLog(deps, actor, query, limit)), onError);
+    // Bytes have no type that could be compared with the schema.
+    return c.body(lines, 200, { "Content-Type": ndjson }) as never;
+  }
+  const { items, next } = await pageAuditLog(deps, actor, query, limit ?? limits.page.default);
+  return c.json({ logs: items.map(present), ...(next !== undefined && { next_page: next }) }, 200);
 }
 
-function present({ items, next }: Awaited<ReturnType<typeof pageAuditLog>>) {
-  return { logs: items.map(presentRecord), ...(next !== undefined && { next_page: next }) };
+async function* presentPages(
+  pages: AsyncGenerator<readonly AuditRecord[], undefined>,
+): AsyncGenerator<readonly z.infer<typeof record>[], undefined> {
+  for await (const page of pages) yield page.map(present);
 }
 
-function presentRecord(row: AuditRecord): z.infer<typeof record> {
+function present(row: AuditRecord): z.infer<typeof record> {
   return {
     id: row.id,
     datetime: row.at.toISOString(),

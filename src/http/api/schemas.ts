@@ -5,10 +5,13 @@ import { readCursor } from "../../services/page.ts";
 /** A JSON object to be kept as it is. */
 export const metadata = z.record(z.string(), z.unknown()).openapi({ type: "object", additionalProperties: true });
 
-/** RFC 3339. The database knows no year before the first, and JavaScript writes those past 9999 its own way. */
+/** Epoch milliseconds: JavaScript writes years past 9999 its own way. */
+export const lastInstant = Date.UTC(9999, 11, 31);
+
+/** RFC 3339. The database knows no year before the first. */
 export const instant = z.iso
   .datetime({ offset: true })
-  .refine((text) => Date.parse(text) >= 0 && Date.parse(text) <= Date.UTC(9999, 11, 31), {
+  .refine((text) => Date.parse(text) >= 0 && Date.parse(text) <= lastInstant, {
     error: "must lie between the years 1970 and 9999",
   });
 
@@ -37,7 +40,9 @@ export const pageQuery = z.object({
 
 /** The same, of a list in the order of ids. */
 export const pageByIdQuery = pageQuery.extend({
-  next_page: nextPage.refine((position) => position === "" || z.uuid().safeParse(position).success, MADE_UP),
+  next_page: nextPage
+    .refine((position) => position === "" || z.uuid().safeParse(position).success, MADE_UP)
+    .transform((position) => position || undefined),
 });
 
 export const errorBody = z
