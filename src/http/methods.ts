@@ -1,11 +1,10 @@
-import type { Context, Hono } from "hono";
-import type { AppEnv } from "./context.ts";
+import type { Context, Env, Hono } from "hono";
 
 /** Answers the methods that a path does not have with 405 and `Allow` (RFC 9110 §15.5.6). */
-export function answerMethods(
-  routes: Hono<AppEnv>,
+export function answerMethods<E extends Env>(
+  routes: Hono<E>,
   paths: Readonly<Record<string, readonly string[]>>,
-  refuse: (c: Context<AppEnv>, message: string) => Response,
+  refuse: (c: Context<E>, message: string) => Response,
 ): void {
   for (const [path, methods] of Object.entries(paths)) {
     routes.all(path, (c) => {

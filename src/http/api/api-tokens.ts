@@ -3,7 +3,7 @@ import { limits } from "../../limits.ts";
 import { createToken, deleteToken, type KnownApiToken, listTokens } from "../../services/manage-api-tokens.ts";
 import { viewOfApiToken } from "../../services/views.ts";
 import { principalParam } from "./principals.ts";
-import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { actorOf, body, createApi, createRoute, json, z } from "./route.ts";
 import { instant } from "./schemas.ts";
 
 const terms = z.strictObject({
@@ -35,7 +35,7 @@ const created = createRoute({
   summary: "Make an API token, shown in this one reply",
   description: "A principal may make its own. A token makes none that can do, or lasts, more than itself.",
   request: { params: principalParam, body: body(terms.partial().extend({ name: terms.shape.name }).strict()) },
-  responses: { 201: json(apiToken, "The token"), ...refusals },
+  responses: { 201: json(apiToken, "The token") },
 });
 
 const listed = createRoute({
@@ -43,7 +43,7 @@ const listed = createRoute({
   path: "/principals/{principal}/tokens",
   summary: "The API tokens of a principal",
   request: { params: principalParam },
-  responses: { 200: json(z.object({ tokens: z.array(apiToken) }), "By name"), ...refusals },
+  responses: { 200: json(z.object({ tokens: z.array(apiToken) }), "By name") },
 });
 
 const deleted = createRoute({
@@ -51,7 +51,7 @@ const deleted = createRoute({
   path: "/principals/{principal}/tokens/{id}",
   summary: "End an API token at once",
   request: { params: principalParam.extend({ id: z.uuid() }) },
-  responses: { 204: { description: "Ended" }, ...refusals },
+  responses: { 204: { description: "Ended" } },
 });
 
 export function apiTokenRoutes(deps: Deps) {

@@ -1,13 +1,17 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { METHOD_NAME_ALL } from "hono/router";
 import type { Deps } from "../../deps.ts";
 import { limits } from "../../limits.ts";
 import { authenticateActor } from "../../services/authenticate-actor.ts";
 import { type ManagementCode, ManagementError } from "../../services/management-error.ts";
 import type { AppEnv } from "../context.ts";
+import { answerMethods } from "../methods.ts";
 import { apiTokenRoutes } from "./api-tokens.ts";
 import { bindingRoutes } from "./bindings.ts";
 import { readConditions } from "./conditions.ts";
+import { describeApi } from "./describe-route.ts";
 import { explainRoutes } from "./explain.ts";
 import { federationRoutes } from "./federation.ts";
 import { grantRoutes } from "./grants.ts";
@@ -57,17 +61,26 @@ export function managementApi(deps: Deps) {
   ]) {
     api.route(BASE, routes(deps));
   }
-  api.all(`${BASE}/*`, (c) => {
-    throw new ManagementError("not_found", `There is nothing at ${c.req.method} ${c.req.path}.`);
+  let described: ReturnType<typeof describeApi> | undefined;
+  api.get("/openapi.json", (c) => {
+    described ??= describeApi(api, deps.config.publicUrl);
+    return c.json(described);
   });
-  api.openAPIRegistry.registerComponent("securitySchemes", "apiToken", { type: "http", scheme: "bearer" });
-  api.doc31("/openapi.json", {
-    openapi: "3.1.0",
-    info: { title: "Berth", version: "1", description: "Keyless robot accounts for container registries" },
-    servers: [{ url: deps.config.publicUrl }],
-    security: [{ apiToken: [] }],
+  answerMethods(api, methodsByPath(api), (c, message) =>
+    tellManagement(c as unknown as Context<AppEnv>, "method_not_allowed", message),
+  );
+  api.all(`${BASE}/*`, (c) => {
+    throw new ManagementError("not_found", `There is nothing at ${c.req.path}.`);
   });
   return api;
+}
+
+function methodsByPath({ routes }: OpenAPIHono<ApiEnv>): Record<string, string[]> {
+  const served = routes.filter(({ method }) => method !== METHOD_NAME_ALL);
+  const byPath = Map.groupBy(served, ({ path }) => path);
+  return Object.fromEntries(
+    Array.from(byPath, ([path, those]) => [path, [...new Set(those.map(({ method }) => method))].sort()]),
+  );
 }
 
 function requireApiToken(deps: Deps): MiddlewareHandler<ApiEnv> {
@@ -96,11 +109,15 @@ const PRESENTATION = {
   conflict: { status: 409, title: "Conflict" },
   precondition_failed: { status: 412, title: "Changed meanwhile" },
   invalid: { status: 400, title: "Invalid" },
+  method_not_allowed: { status: 405, title: "Not a method of this path" },
   body_too_large: { status: 413, title: "Too large" },
   issuer_unreachable: { status: 503, title: "The issuer does not answer" },
   unavailable: { status: 503, title: "Not available" },
   internal: { status: 500, title: "Internal error" },
-} as const satisfies Record<ManagementCode | "unavailable" | "internal", { status: number; title: string }>;
+} as const satisfies Record<
+  ManagementCode | "method_not_allowed" | "unavailable" | "internal",
+  { status: number; title: string }
+>;
 
 /** Answers with problem details (RFC 9457), in union with the shape that Quay's clients read. */
 export function tellManagement(

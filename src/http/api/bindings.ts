@@ -12,7 +12,7 @@ import { viewOfBinding } from "../../services/views.ts";
 import type { BindingOfRobot } from "../../store/bindings.ts";
 import { binding, presentBinding, someTerms, terms, toTerms } from "./binding-schema.ts";
 import { putEntityTag } from "./conditions.ts";
-import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
 import { pageByIdQuery, robotParam } from "./schemas.ts";
 
 const path = "/organization/{org}/robots/{robot}/federation/bindings";
@@ -25,7 +25,7 @@ const posted = createRoute({
   path,
   summary: "Trust somebody more",
   request: { params: robotParam, body: body(sent) },
-  responses: { 201: json(binding, "The binding, tried after those that there are"), ...refusals },
+  responses: { 201: tagged(binding, "The binding, tried after those that there are") },
 });
 
 const got = createRoute({
@@ -33,7 +33,7 @@ const got = createRoute({
   path: `${path}/{id}`,
   summary: "Get a binding",
   request: { params: bindingParam },
-  responses: { 200: json(binding, "The binding"), ...refusals },
+  responses: { 200: tagged(binding, "The binding") },
 });
 
 const changed = createRoute({
@@ -41,7 +41,7 @@ const changed = createRoute({
   path: `${path}/{id}`,
   summary: "Change what is given of a binding",
   request: { params: bindingParam, body: body(someTerms.extend({ issuer_id: issuerId })) },
-  responses: { 200: json(binding, "The binding"), ...refusals },
+  responses: { 200: tagged(binding, "The binding") },
 });
 
 const deleted = createRoute({
@@ -49,7 +49,7 @@ const deleted = createRoute({
   path: `${path}/{id}`,
   summary: "Delete a binding, and end what was minted by it",
   request: { params: bindingParam },
-  responses: { 204: { description: "Deleted" }, ...refusals },
+  responses: { 204: { description: "Deleted" } },
 });
 
 const ofRobot = binding.extend({ robot: z.string().openapi({ example: "acme+ci" }) }).openapi("BindingOfRobot");
@@ -66,7 +66,6 @@ const listed = createRoute({
   },
   responses: {
     200: json(z.object({ bindings: z.array(ofRobot), next_page: z.string().optional() }), "One page"),
-    ...refusals,
   },
 });
 

@@ -9,7 +9,7 @@ import {
   explainExchange,
   explainToken,
 } from "../../services/explain.ts";
-import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { actorOf, body, createApi, createRoute, json, z } from "./route.ts";
 import { robotParam } from "./schemas.ts";
 
 const seen = z.unknown().openapi({ description: "Any JSON" });
@@ -72,7 +72,7 @@ const explained = createRoute({
     params: robotParam,
     body: body(z.strictObject({ token: z.string().min(1).max(limits.http.exchangeBodyBytes) })),
   },
-  responses: { 200: json(explanation, "The explanation"), ...refusals },
+  responses: { 200: json(explanation, "The explanation") },
 });
 
 const explainedPast = createRoute({
@@ -81,7 +81,7 @@ const explainedPast = createRoute({
   summary: "Explain an exchange that happened",
   description: "Its decision as it was made; its rules as the bindings are now, by the claims kept with its record.",
   request: { params: robotParam.extend({ request_id: z.string().max(255) }) },
-  responses: { 200: json(past, "The explanation"), ...refusals },
+  responses: { 200: json(past, "The explanation") },
 });
 
 export function explainRoutes(deps: Deps) {

@@ -6,7 +6,8 @@ import { clearFederation, getFederation, putFederation } from "../../services/ma
 import { viewOfBinding } from "../../services/views.ts";
 import { binding, presentBinding, terms, toTerms } from "./binding-schema.ts";
 import { putEntityTag } from "./conditions.ts";
-import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { ifMatch } from "./describe-route.ts";
+import { actorOf, body, createApi, createRoute, tagged, z } from "./route.ts";
 import { robotParam } from "./schemas.ts";
 
 /** A list can be sent back as it was read: what the service itself says of a binding is taken and ignored. */
@@ -31,17 +32,19 @@ const got = createRoute({
   path,
   summary: "Whom a robot trusts",
   request: { params: robotParam },
-  responses: { 200: json(list, "The bindings, in the order in which they are tried"), ...refusals },
+  responses: { 200: tagged(list, "The bindings, in the order in which they are tried") },
 });
 
 const posted = createRoute({
   method: "post",
   path,
+  operationId: "replaceRobotFederation",
+  parameters: [ifMatch],
   summary: "Replace whom a robot trusts",
   description:
     "An entry with issuer and subject alone leaves the stored bindings of that pair as they are; one with more replaces it; pairs that are not listed go.",
   request: { params: robotParam, body: body(z.array(entry).max(limits.binding.perRobot)) },
-  responses: { 200: json(list, "The bindings as stored"), ...refusals },
+  responses: { 200: tagged(list, "The bindings as stored") },
 });
 
 const deleted = createRoute({
@@ -49,7 +52,7 @@ const deleted = createRoute({
   path,
   summary: "Trust nobody",
   request: { params: robotParam },
-  responses: { 204: { description: "The robot has no bindings" }, ...refusals },
+  responses: { 204: { description: "The robot has no bindings" } },
 });
 
 export function federationRoutes(deps: Deps) {

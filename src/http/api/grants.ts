@@ -3,7 +3,7 @@ import { repositoryActions } from "../../domain/scope.ts";
 import { limits } from "../../limits.ts";
 import { getGrants, putGrants, type RegistryGrant, viewOfGrant } from "../../services/manage-grants.ts";
 import { putEntityTag } from "./conditions.ts";
-import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { actorOf, body, createApi, createRoute, tagged, z } from "./route.ts";
 import { robotParam } from "./schemas.ts";
 
 const registry = z.string().max(255).optional().openapi({ description: "Its `service`; absent: the default registry" });
@@ -35,7 +35,7 @@ const got = createRoute({
   path: "/organization/{org}/robots/{robot}/grants",
   summary: "What a robot may do, by registry",
   request: { params: robotParam },
-  responses: { 200: json(grants, "The grants"), ...refusals },
+  responses: { 200: tagged(grants, "The grants") },
 });
 
 const put = createRoute({
@@ -43,7 +43,7 @@ const put = createRoute({
   path: "/organization/{org}/robots/{robot}/grants",
   summary: "Replace all that a robot may do",
   request: { params: robotParam, body: body(grants) },
-  responses: { 200: json(grants, "The grants as stored"), ...refusals },
+  responses: { 200: tagged(grants, "The grants as stored") },
 });
 
 export function grantRoutes(deps: Deps) {

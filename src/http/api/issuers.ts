@@ -16,7 +16,7 @@ import {
 } from "../../services/manage-issuers.ts";
 import { viewOfIssuer } from "../../services/views.ts";
 import { putEntityTag } from "./conditions.ts";
-import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
 import { metadata, pageByIdQuery } from "./schemas.ts";
 
 const { min: minAge, max: maxAge } = limits.token.maxLifetimeSeconds;
@@ -75,7 +75,7 @@ const registered = createRoute({
   path: "/issuers",
   summary: "Register an issuer",
   request: { body: body(sentSettings.extend({ issuer: issuerString }).strict()) },
-  responses: { 201: json(issuer, "The issuer"), ...refusals },
+  responses: { 201: tagged(issuer, "The issuer") },
 });
 
 const listed = createRoute({
@@ -85,7 +85,6 @@ const listed = createRoute({
   request: { query: pageByIdQuery.extend({ issuer: issuerString.optional() }) },
   responses: {
     200: json(z.object({ issuers: z.array(issuer), next_page: z.string().optional() }), "One page"),
-    ...refusals,
   },
 });
 
@@ -94,7 +93,7 @@ const got = createRoute({
   path: "/issuers/{id}",
   summary: "Get an issuer",
   request: { params: issuerParam },
-  responses: { 200: json(issuer, "The issuer"), ...refusals },
+  responses: { 200: tagged(issuer, "The issuer") },
 });
 
 const changed = createRoute({
@@ -103,7 +102,7 @@ const changed = createRoute({
   summary: "Change the settings that are given",
   description: "What was learned of its keys is forgotten at once. An issuer that a binding opened is then registered.",
   request: { params: issuerParam, body: body(sentSettings.strict()) },
-  responses: { 200: json(issuer, "The issuer"), ...refusals },
+  responses: { 200: tagged(issuer, "The issuer") },
 });
 
 const deleted = createRoute({
@@ -111,7 +110,7 @@ const deleted = createRoute({
   path: "/issuers/{id}",
   summary: "Delete an issuer",
   request: { params: issuerParam, query: z.object({ cascade: z.enum(["true", "false"]).default("false") }) },
-  responses: { 204: { description: "Deleted, and with cascade the bindings to it" }, ...refusals },
+  responses: { 204: { description: "Deleted, and with cascade the bindings to it" } },
 });
 
 const key = z.object({
@@ -129,8 +128,6 @@ const refreshed = createRoute({
   request: { params: issuerParam },
   responses: {
     200: json(z.object({ keys: z.array(key) }), "Its keys"),
-    ...refusals,
-    503: { ...refusals[400], description: "Its keys cannot be had; those that are known stay" },
   },
 });
 

@@ -2,7 +2,7 @@ import type { Deps } from "../../deps.ts";
 import { limits } from "../../limits.ts";
 import { rotateRegistryKeys, rotateRobotTokenKey } from "../../services/rotate-keys.ts";
 import { presentRegistry, registry, serviceParam } from "./registries.ts";
-import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { actorOf, body, createApi, createRoute, json, z } from "./route.ts";
 
 const compromised = z
   .boolean()
@@ -36,7 +36,7 @@ const rotated = createRoute({
       false,
     ),
   },
-  responses: { 200: json(registry, "The registry"), ...refusals },
+  responses: { 200: json(registry, "The registry") },
 });
 
 const robotKeyRotated = createRoute({
@@ -44,7 +44,7 @@ const robotKeyRotated = createRoute({
   path: "/keys/rotate",
   summary: "Put the next key of robot tokens in the active one's place",
   request: { body: body(z.strictObject({ compromised }), false) },
-  responses: { 200: json(z.object({ kid: z.string() }), "The key that signs now"), ...refusals },
+  responses: { 200: json(z.object({ kid: z.string() }), "The key that signs now") },
 });
 
 export function keyRoutes(deps: Deps) {

@@ -5,7 +5,7 @@ import { type AuditQuery, pageAuditLog, readAuditLog } from "../../services/audi
 import type { AuditRecord } from "../../store/audit.ts";
 import { ndjson, streamLines, wantsLines } from "../lines.ts";
 import { logQuery, toFilter, wholeLogQuery } from "./log-query.ts";
-import { type ApiEnv, actorOf, createApi, createRoute, refusals, z } from "./route.ts";
+import { type ApiEnv, actorOf, createApi, createRoute, z } from "./route.ts";
 import { organizationParam } from "./schemas.ts";
 
 const record = z
@@ -34,7 +34,6 @@ const responses = {
       [ndjson]: { schema: z.string().openapi({ description: "An AuditRecord a line" }) },
     },
   },
-  ...refusals,
 };
 
 const ofOrganization = createRoute({

@@ -3,7 +3,7 @@ import { organizationRoles } from "../../domain/access.ts";
 import { deleteMember, pageMembers, putMember } from "../../services/manage-members.ts";
 import type { Member } from "../../store/members.ts";
 import { putEntityTag } from "./conditions.ts";
-import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
 import { organizationParam, pageQuery } from "./schemas.ts";
 
 export const organizationRole = z.enum(organizationRoles).openapi({
@@ -33,7 +33,6 @@ const listed = createRoute({
   request: { params: organizationParam, query: pageQuery },
   responses: {
     200: json(z.object({ members: z.array(member), next_page: z.string().optional() }), "One page, by name"),
-    ...refusals,
   },
 });
 
@@ -42,7 +41,7 @@ const put = createRoute({
   path: "/organization/{org}/members/{member}",
   summary: "Give somebody a role in the place of the one that it holds",
   request: { params: memberParam, body: body(z.strictObject({ role: organizationRole })) },
-  responses: { 200: json(member, "The member"), ...refusals },
+  responses: { 200: tagged(member, "The member") },
 });
 
 const deleted = createRoute({
@@ -50,7 +49,7 @@ const deleted = createRoute({
   path: "/organization/{org}/members/{member}",
   summary: "Take away the role that somebody holds",
   request: { params: memberParam },
-  responses: { 204: { description: "Taken away" }, ...refusals },
+  responses: { 204: { description: "Taken away" } },
 });
 
 export function memberRoutes(deps: Deps) {

@@ -10,7 +10,7 @@ import { changeOrganization } from "../../services/organization-settings.ts";
 import { viewOfOrganization } from "../../services/views.ts";
 import { allWithSettings, type OrganizationWithSettings, withSettings } from "../../services/with-settings.ts";
 import { putEntityTag } from "./conditions.ts";
-import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
 import { organizationParam, pageQuery } from "./schemas.ts";
 
 const names = (max: number) => z.array(z.string().max(limits.binding.text).min(1)).max(max).nullable();
@@ -60,17 +60,17 @@ const created = createRoute({
   path: "/organization",
   summary: "Create an organization",
   request: { body: body(z.object({ name: z.string().max(1024), email: settings.shape.email.optional() })) },
-  responses: { 201: json(organization, "The organization"), ...refusals },
+  responses: { 201: tagged(organization, "The organization") },
 });
 
 const listed = createRoute({
   method: "get",
   path: "/organization",
+  operationId: "getOrganizations",
   summary: "List organizations",
   request: { query: pageQuery },
   responses: {
     200: json(z.object({ organizations: z.array(organization), next_page: z.string().optional() }), "One page"),
-    ...refusals,
   },
 });
 
@@ -79,7 +79,7 @@ const got = createRoute({
   path: "/organization/{org}",
   summary: "Get an organization",
   request: { params: organizationParam },
-  responses: { 200: json(organization, "The organization"), ...refusals },
+  responses: { 200: tagged(organization, "The organization") },
 });
 
 const changed = (method: "patch" | "put") =>
@@ -88,7 +88,7 @@ const changed = (method: "patch" | "put") =>
     path: "/organization/{org}",
     summary: "Change the settings that are given",
     request: { params: organizationParam, body: body(changes) },
-    responses: { 200: json(organization, "The organization"), ...refusals },
+    responses: { 200: tagged(organization, "The organization") },
   });
 
 const deleted = createRoute({
@@ -96,7 +96,7 @@ const deleted = createRoute({
   path: "/organization/{org}",
   summary: "Delete an organization with its robots; its name stays taken",
   request: { params: organizationParam },
-  responses: { 204: { description: "Deleted" }, ...refusals },
+  responses: { 204: { description: "Deleted" } },
 });
 
 export function organizationRoutes(deps: Deps) {

@@ -1,7 +1,7 @@
 import type { Deps } from "../../deps.ts";
 import type { Preset } from "../../domain/preset.ts";
 import { presets } from "../../domain/presets.ts";
-import { createApi, createRoute, json, refusals, z } from "./route.ts";
+import { createApi, createRoute, json, z } from "./route.ts";
 import { metadata } from "./schemas.ts";
 
 const texts = z.array(z.string()).readonly();
@@ -41,7 +41,7 @@ const listed = createRoute({
   method: "get",
   path: "/presets",
   summary: "CI providers, and what makes a binding for each of them safe",
-  responses: { 200: json(z.object({ presets: z.array(preset) }), "The providers"), ...refusals },
+  responses: { 200: json(z.object({ presets: z.array(preset) }), "The providers") },
 });
 
 export function presetRoutes(_: Deps) {

@@ -12,7 +12,7 @@ import {
 import { viewOfPrincipal } from "../../services/views.ts";
 import { putEntityTag } from "./conditions.ts";
 import { organizationRole } from "./members.ts";
-import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
 import { pageQuery } from "./schemas.ts";
 
 export const principalSettings = z.strictObject({
@@ -38,7 +38,7 @@ const created = createRoute({
   request: {
     body: body(someSettings.extend({ name: z.string().max(1024), kind: z.literal("service").optional() })),
   },
-  responses: { 201: json(principal, "The principal, which has no token yet"), ...refusals },
+  responses: { 201: tagged(principal, "The principal, which has no token yet") },
 });
 
 const listed = createRoute({
@@ -48,7 +48,6 @@ const listed = createRoute({
   request: { query: pageQuery },
   responses: {
     200: json(z.object({ principals: z.array(principal), next_page: z.string().optional() }), "One page, by name"),
-    ...refusals,
   },
 });
 
@@ -57,7 +56,7 @@ const got = createRoute({
   path: "/principals/{principal}",
   summary: "Get a principal",
   request: { params: principalParam },
-  responses: { 200: json(principal, "The principal"), ...refusals },
+  responses: { 200: tagged(principal, "The principal") },
 });
 
 const changed = createRoute({
@@ -65,7 +64,7 @@ const changed = createRoute({
   path: "/principals/{principal}",
   summary: "Change what is given; roles as a whole",
   request: { params: principalParam, body: body(someSettings) },
-  responses: { 200: json(principal, "The principal"), ...refusals },
+  responses: { 200: tagged(principal, "The principal") },
 });
 
 const deleted = createRoute({
@@ -73,7 +72,7 @@ const deleted = createRoute({
   path: "/principals/{principal}",
   summary: "Delete a principal with its tokens and roles; what it made stays",
   request: { params: principalParam },
-  responses: { 204: { description: "Deleted" }, ...refusals },
+  responses: { 204: { description: "Deleted" } },
 });
 
 const NOTHING: PrincipalSettings = { description: "", superUser: false, roles: {} };

@@ -12,7 +12,7 @@ import {
 } from "../../services/manage-prototypes.ts";
 import { putEntityTag } from "./conditions.ts";
 import { role } from "./repositories.ts";
-import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
 import { organizationParam, pageQuery } from "./schemas.ts";
 
 const warnings = z.array(z.string()).openapi({ description: "That it covers repositories which are there already" });
@@ -63,7 +63,6 @@ const listed = createRoute({
       z.object({ prototypes: z.array(prototype), next_page: z.string().optional(), warnings }),
       "By the robots' names",
     ),
-    ...refusals,
   },
 });
 
@@ -72,7 +71,7 @@ const posted = createRoute({
   path,
   summary: "Give a robot a role on all repositories of its organization, in the place of the one it has so",
   request: { params: organizationParam, body: body(sent) },
-  responses: { 200: json(told, "The default permission"), ...refusals },
+  responses: { 200: tagged(told, "The default permission") },
 });
 
 const got = createRoute({
@@ -80,7 +79,7 @@ const got = createRoute({
   path: `${path}/{id}`,
   summary: "Get a default permission",
   request: { params: prototypeParam },
-  responses: { 200: json(told, "The default permission"), ...refusals },
+  responses: { 200: tagged(told, "The default permission") },
 });
 
 const put = createRoute({
@@ -88,7 +87,7 @@ const put = createRoute({
   path: `${path}/{id}`,
   summary: "Change the role of a default permission",
   request: { params: prototypeParam, body: body(z.object({ role })) },
-  responses: { 200: json(told, "The default permission"), ...refusals },
+  responses: { 200: tagged(told, "The default permission") },
 });
 
 const deleted = createRoute({
@@ -96,7 +95,7 @@ const deleted = createRoute({
   path: `${path}/{id}`,
   summary: "Delete a default permission; what the robot holds by other grants stays",
   request: { params: prototypeParam },
-  responses: { 204: { description: "Deleted" }, ...refusals },
+  responses: { 204: { description: "Deleted" } },
 });
 
 export function prototypeRoutes(deps: Deps) {

@@ -17,7 +17,8 @@ import { viewOfRegistry } from "../../services/views.ts";
 import type { SigningKeyRow } from "../../store/signing-keys.ts";
 import { keyProfiles } from "../../tokens/signing-key.ts";
 import { putEntityTag } from "./conditions.ts";
-import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { conflict } from "./describe-route.ts";
+import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
 import { pageQuery } from "./schemas.ts";
 
 const { minSeconds, maxSeconds } = limits.registryToken;
@@ -96,7 +97,6 @@ const listed = createRoute({
   request: { query: pageQuery },
   responses: {
     200: json(z.object({ registries: z.array(registry), next_page: z.string().optional() }), "One page"),
-    ...refusals,
   },
 });
 
@@ -105,7 +105,7 @@ const created = createRoute({
   path: "/registries",
   summary: "Serve one more registry",
   request: { body: body(sentSettings.extend({ service }).strict()) },
-  responses: { 201: json(registry, "The registry"), ...refusals },
+  responses: { 201: tagged(registry, "The registry") },
 });
 
 const got = createRoute({
@@ -113,7 +113,7 @@ const got = createRoute({
   path: "/registries/{service}",
   summary: "Get a registry",
   request: { params: serviceParam },
-  responses: { 200: json(registry, "The registry"), ...refusals },
+  responses: { 200: tagged(registry, "The registry") },
 });
 
 const changed = createRoute({
@@ -121,7 +121,7 @@ const changed = createRoute({
   path: "/registries/{service}",
   summary: "Change the settings that are given",
   request: { params: serviceParam, body: body(sentSettings.strict()) },
-  responses: { 200: json(registry, "The registry"), ...refusals },
+  responses: { 200: tagged(registry, "The registry") },
 });
 
 const deleted = createRoute({
@@ -129,7 +129,7 @@ const deleted = createRoute({
   path: "/registries/{service}",
   summary: "Delete a registry and its keys",
   request: { params: serviceParam, query: z.object({ cascade: z.enum(["true", "false"]).default("false") }) },
-  responses: { 204: { description: "Deleted, and with cascade the grants on it" }, ...refusals },
+  responses: { 204: { description: "Deleted, and with cascade the grants on it" } },
 });
 
 const configured = createRoute({
@@ -146,7 +146,7 @@ const configured = createRoute({
         "application/json": { schema: z.unknown() },
       },
     },
-    ...refusals,
+    409: conflict,
   },
 });
 

@@ -12,7 +12,7 @@ import {
   type RepositoryPermission,
 } from "../../services/manage-permissions.ts";
 import { putEntityTag } from "./conditions.ts";
-import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
 import { robotParam } from "./schemas.ts";
 
 export const role = z.enum(roles).openapi({ description: "read: pull; write: pull, push; admin: pull, push, delete" });
@@ -48,9 +48,10 @@ const path = "/repository/{repository}/permissions/user";
 const listed = createRoute({
   method: "get",
   path,
+  operationId: "getRepositoryPermissions",
   summary: "Who has a role on a repository of the default registry",
   request: { params: repositoryParam },
-  responses: { 200: json(z.object({ permissions: z.record(z.string(), permission) }), "By name"), ...refusals },
+  responses: { 200: json(z.object({ permissions: z.record(z.string(), permission) }), "By name") },
 });
 
 const got = createRoute({
@@ -58,7 +59,7 @@ const got = createRoute({
   path: `${path}/{user}`,
   summary: "A robot's role on a repository of the default registry",
   request: { params: userParam },
-  responses: { 200: json(permission, "The role"), ...refusals },
+  responses: { 200: tagged(permission, "The role") },
 });
 
 const put = createRoute({
@@ -66,7 +67,7 @@ const put = createRoute({
   path: `${path}/{user}`,
   summary: "Put a role in the place of a robot's grant on that repository",
   request: { params: userParam, body: body(z.object({ role })) },
-  responses: { 200: json(permission, "The role"), ...refusals },
+  responses: { 200: tagged(permission, "The role") },
 });
 
 const deleted = createRoute({
@@ -74,7 +75,7 @@ const deleted = createRoute({
   path: `${path}/{user}`,
   summary: "Take away a robot's grant on that repository",
   request: { params: userParam },
-  responses: { 204: { description: "Taken away" }, ...refusals },
+  responses: { 204: { description: "Taken away" } },
 });
 
 const ofRobot = createRoute({
@@ -82,7 +83,7 @@ const ofRobot = createRoute({
   path: "/organization/{org}/robots/{robot}/permissions",
   summary: "The repositories of the default registry that a robot has a role on",
   request: { params: robotParam },
-  responses: { 200: json(z.object({ permissions: z.array(permitted) }), "By name"), ...refusals },
+  responses: { 200: json(z.object({ permissions: z.array(permitted) }), "By name") },
 });
 
 export function repositoryRoutes(deps: Deps) {

@@ -1,9 +1,10 @@
 import type { Deps } from "../../deps.ts";
 import { limits } from "../../limits.ts";
 import { deleteRobotTokens, regenerateRobotToken } from "../../services/manage-robot-tokens.ts";
+import { idempotencyKey } from "./describe-route.ts";
 import { dockerConfig, kubernetesSecret, loginCommand } from "./login-formats.ts";
 import { presentRobot, presentToken, robot } from "./robots.ts";
-import { actorOf, body, createApi, createRoute, refusals, z } from "./route.ts";
+import { actorOf, body, createApi, createRoute, z } from "./route.ts";
 import { instant, robotParam } from "./schemas.ts";
 
 const dockerConfigJson = z
@@ -13,6 +14,7 @@ const dockerConfigJson = z
 const regenerated = createRoute({
   method: "post",
   path: "/organization/{org}/robots/{robot}/regenerate",
+  parameters: [idempotencyKey],
   summary: "Give a robot a new static token, shown in this one reply; those before it end",
   request: {
     params: robotParam,
@@ -50,7 +52,6 @@ const regenerated = createRoute({
         "application/yaml": { schema: z.string() },
       },
     },
-    ...refusals,
   },
 });
 
@@ -59,7 +60,7 @@ const deleted = createRoute({
   path: "/organization/{org}/robots/{robot}/token",
   summary: "End the static tokens of a robot, if it has any",
   request: { params: robotParam },
-  responses: { 204: { description: "Ended" }, ...refusals },
+  responses: { 204: { description: "Ended" } },
 });
 
 export function robotTokenRoutes(deps: Deps) {

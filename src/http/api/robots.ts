@@ -7,7 +7,7 @@ import type { IssuedStaticToken } from "../../services/static-tokens.ts";
 import { viewOfRobot } from "../../services/views.ts";
 import type { Robot } from "../../store/robots.ts";
 import { putEntityTag } from "./conditions.ts";
-import { actorOf, body, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
 import { metadata, organizationParam, pageQuery, robotParam } from "./schemas.ts";
 
 export const robot = z
@@ -33,7 +33,6 @@ const listed = createRoute({
   request: { params: organizationParam, query: pageQuery },
   responses: {
     200: json(z.object({ robots: z.array(robot), next_page: z.string().optional() }), "One page"),
-    ...refusals,
   },
 });
 
@@ -45,7 +44,7 @@ const created = createRoute({
     params: robotParam,
     body: body(z.object({ description: description.optional(), unstructured_metadata: metadata.optional() }), false),
   },
-  responses: { 201: json(robot, "The robot"), ...refusals },
+  responses: { 201: tagged(robot, "The robot") },
 });
 
 const got = createRoute({
@@ -53,7 +52,7 @@ const got = createRoute({
   path: "/organization/{org}/robots/{robot}",
   summary: "Get a robot",
   request: { params: robotParam },
-  responses: { 200: json(robot, "The robot"), ...refusals },
+  responses: { 200: tagged(robot, "The robot") },
 });
 
 const changed = createRoute({
@@ -70,7 +69,7 @@ const changed = createRoute({
       }),
     ),
   },
-  responses: { 200: json(robot, "The robot"), ...refusals },
+  responses: { 200: tagged(robot, "The robot") },
 });
 
 const deleted = createRoute({
@@ -78,7 +77,7 @@ const deleted = createRoute({
   path: "/organization/{org}/robots/{robot}",
   summary: "Delete a robot, its bindings and its grants; its tokens end",
   request: { params: robotParam },
-  responses: { 204: { description: "Deleted" }, ...refusals },
+  responses: { 204: { description: "Deleted" } },
 });
 
 export function robotRoutes(deps: Deps) {

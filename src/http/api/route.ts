@@ -1,4 +1,4 @@
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute as defineRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Problem } from "../../domain/binding.ts";
 import type { Actor } from "../../services/actor.ts";
@@ -6,7 +6,7 @@ import type { Authenticated } from "../../services/authenticate-actor.ts";
 import { refuseProblems } from "../../services/management-error.ts";
 import { type AppEnv, originOf } from "../context.ts";
 import type { Conditions } from "./conditions.ts";
-import { errorBody } from "./schemas.ts";
+import { describeRoute, entityTagHeader } from "./describe-route.ts";
 
 /** What the middleware of the management API puts beside each request. */
 export interface ApiEnv {
@@ -39,23 +39,22 @@ export function actorOf(c: Context<ApiEnv>): Actor {
   };
 }
 
-const errorContent = { "application/json": { schema: errorBody } };
-
-/** The refusals that any management route can give, for its description. */
-export const refusals = {
-  400: { description: "Invalid: every problem is named", content: errorContent },
-  401: { description: "No API token, or none that is known", content: errorContent },
-  403: { description: "Not allowed", content: errorContent },
-  404: { description: "Not there, or not yours to know of", content: errorContent },
-  409: { description: "In conflict with what is stored", content: errorContent },
-} as const;
+/** A route with what the description says of all of its kind. */
+export function createRoute<P extends string, R extends Omit<RouteConfig, "path"> & { path: P }>(route: R) {
+  return defineRoute<P, R>({ ...route, ...describeRoute(route) });
+}
 
 export function json<T extends z.ZodType>(schema: T, description: string) {
   return { description, content: { "application/json": { schema } } };
+}
+
+/** JSON that shows what can be edited, with its entity tag. */
+export function tagged<T extends z.ZodType>(schema: T, description: string) {
+  return { ...json(schema, description), headers: entityTagHeader };
 }
 
 export function body<T extends z.ZodType>(schema: T, required = true) {
   return { required, content: { "application/json": { schema } } };
 }
 
-export { createRoute, z };
+export { z };

@@ -45,7 +45,7 @@ export const pageByIdQuery = pageQuery.extend({
     .transform((position) => position || undefined),
 });
 
-export const errorBody = z
+export const problem = z
   .object({
     type: z.string(),
     title: z.string(),
@@ -57,4 +57,4 @@ export const errorBody = z
     request_id: z.string(),
     errors: z.array(z.object({ path: z.array(z.union([z.string(), z.int()])), message: z.string() })),
   })
-  .openapi("Error", { description: "RFC 9457 problem details, with Quay's members beside them" });
+  .openapi("Problem", { description: "RFC 9457 problem details, with Quay's members beside them" });

@@ -2,7 +2,7 @@ import type { Deps } from "../../deps.ts";
 import { limits } from "../../limits.ts";
 import { otherRepositories } from "../../services/note-use.ts";
 import { pageUsage } from "../../services/robot-usage.ts";
-import { actorOf, createApi, createRoute, json, refusals, z } from "./route.ts";
+import { actorOf, createApi, createRoute, json, z } from "./route.ts";
 import { pageQuery, robotParam } from "./schemas.ts";
 
 const use = z
@@ -25,7 +25,6 @@ const listed = createRoute({
   request: { params: robotParam, query: pageQuery },
   responses: {
     200: json(z.object({ usage: z.array(use), next_page: z.string().optional() }), "One page"),
-    ...refusals,
   },
 });
 
