@@ -49,7 +49,6 @@ describe("what is not there", () => {
     ["GET", "/organization/ACME"],
     ["GET", "/organization/%2e%2e"],
     ["GET", "/organization/%ff"],
-    ["PUT", "/user"],
   ])("is 404: %s %s", async (method, path) => {
     expectProblem(await berth.api(method, path), 404, "not_found");
   });

@@ -11,6 +11,7 @@ import {
   viewOfPrototype,
 } from "../../services/manage-prototypes.ts";
 import { putEntityTag } from "./conditions.ts";
+import { idempotencyKey } from "./describe-route.ts";
 import { role } from "./repositories.ts";
 import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
 import { organizationParam, pageQuery } from "./schemas.ts";
@@ -69,6 +70,7 @@ const listed = createRoute({
 const posted = createRoute({
   method: "post",
   path,
+  parameters: [idempotencyKey],
   summary: "Give a robot a role on all repositories of its organization, in the place of the one it has so",
   request: { params: organizationParam, body: body(sent) },
   responses: { 200: tagged(told, "The default permission") },
