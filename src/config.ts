@@ -27,6 +27,8 @@ export interface Config {
   readonly rateLimits?: RateLimits;
   /** Refusals that proved nothing, recorded a minute; the others are counted. */
   readonly unprovedPerMinute: number;
+  /** 0: for ever. */
+  readonly auditRetentionDays: number;
   readonly registryService: string;
   /** Seconds. */
   readonly robotTokenTtl: number;
@@ -124,6 +126,12 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     issuerPolicy: reader.oneOf("BERTH_ISSUER_POLICY", issuerPolicies, "open"),
     ...(rateLimits && { rateLimits }),
     unprovedPerMinute: reader.integer("BERTH_AUDIT_REFUSALS_PER_MINUTE", limits.audit.unprovedPerMinute, 1, 1_000_000),
+    auditRetentionDays: reader.integer(
+      "BERTH_AUDIT_RETENTION_DAYS",
+      limits.audit.keepDays.default,
+      0,
+      limits.audit.keepDays.max,
+    ),
     registryService: readService(reader, publicUrl),
     robotTokenTtl: reader.integer("BERTH_ROBOT_TOKEN_TTL", 3600, robotToken.minSeconds, robotToken.maxSeconds),
     registryTokenTtl: reader.integer(

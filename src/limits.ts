@@ -103,8 +103,8 @@ export const limits = {
     streamedAtOnce: 200,
     /** How long they are kept, by default and at most. */
     keepDays: { default: 400, max: 36_500 },
-    /** Records deleted by one statement, and statements in one round: the rest goes with the next round. */
-    deleted: { atOnce: 1000, rounds: 1000 },
+    /** Old ones deleted by one statement, and statements in one round of maintenance: the rest goes with the next. */
+    deletion: { records: 1000, statements: 1000 },
   },
 
   rsa: { minBits: 2048, maxBits: 8192 },

@@ -75,6 +75,8 @@ describe("the configuration", () => {
     ["PORT", "65535", { port: 65535 }],
     ["BERTH_ISSUER_POLICY", "registered", { issuerPolicy: "registered" }],
     ["BERTH_AUDIT_REFUSALS_PER_MINUTE", "7", { unprovedPerMinute: 7 }],
+    ["BERTH_AUDIT_RETENTION_DAYS", "0", { auditRetentionDays: 0 }],
+    ["BERTH_AUDIT_RETENTION_DAYS", "36500", { auditRetentionDays: 36_500 }],
     [
       "BERTH_RATE_LIMIT_EXEMPT",
       "10.0.0.0/8, fd00::/8",
@@ -111,6 +113,9 @@ describe("the configuration", () => {
 
   it.each([
     ["HOST", "not a host"],
+    ["BERTH_AUDIT_RETENTION_DAYS", "-1"],
+    ["BERTH_AUDIT_RETENTION_DAYS", "36501"],
+    ["BERTH_AUDIT_RETENTION_DAYS", "1.5"],
     ["PORT", "0"],
     ["PORT", "65536"],
     ["PORT", "80.5"],

@@ -108,7 +108,7 @@ export default {
     isolate ??= await openIsolate(bindings);
     const { db, close } = openDatabase(bindings);
     try {
-      await maintain(db, { sealer: isolate.sealer, clock, random });
+      await maintain(db, { config: isolate.config, sealer: isolate.sealer, clock, random });
     } catch (error) {
       isolate.log.error("maintenance failed", { error });
       throw error;

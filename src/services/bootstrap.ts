@@ -18,6 +18,7 @@ import { deleteRevokedTokens } from "../store/revoked-tokens.ts";
 import { deleteExpiredStaticTokens } from "../store/static-tokens.ts";
 import { deleteUsedTokens } from "../store/used-tokens.ts";
 import { sha256 } from "../tokens/signing-key.ts";
+import { deleteOldRecords, type RetentionDeps } from "./audit-retention.ts";
 import { type MaintainDeps, openKeyLife } from "./key-life.ts";
 
 export const bootstrapPrincipal = "admin";
@@ -52,7 +53,7 @@ export async function bootstrap(db: Db, settings: BootstrapSettings, deps: Maint
  * The work of every hour: keys are turned when they are due, and what has ended or is trusted
  * by nobody any more is forgotten.
  */
-export async function maintain(db: Db, deps: MaintainDeps): Promise<void> {
+export async function maintain(db: Db, deps: MaintainDeps & RetentionDeps): Promise<void> {
   const now = deps.clock.now();
   await alone(db, async (tx) => (await openKeyLife(tx, deps)).maintain());
   await deleteUsedTokens(db, new Date(now));
@@ -63,6 +64,7 @@ export async function maintain(db: Db, deps: MaintainDeps): Promise<void> {
   await deleteIdempotencyKeys(db, new Date(now - limits.idempotency.seconds * 1000));
   await deleteRepositoryUses(db, new Date(now - limits.uses.keepDays * 24 * 3600 * 1000).toISOString().slice(0, 10));
   await deleteUnboundIssuers(db, new Date(now - limits.keys.maintenanceSeconds * 1000));
+  await deleteOldRecords(db, deps);
 }
 
 async function ensureSuperuser(tx: Db, adminToken: Secret | undefined, { clock, random }: MaintainDeps): Promise<void> {

@@ -34,6 +34,7 @@ beforeAll(async () => {
   const sealer = await createSealer([new Secret(new Uint8Array(sealingKey))]);
   maintainOnce = () =>
     maintain(database.db, {
+      config: { auditRetentionDays: 0 },
       sealer,
       clock: { now: () => Date.now() + 10 * 365 * 24 * 3600 * 1000 },
       random: { uuid: randomUUID },

@@ -123,7 +123,7 @@ describe("a database of the version before", () => {
 
   it("is given next keys, while the ones it had go on signing what its registry accepts", async () => {
     const clock = { now: () => now + 3600 * 1000 };
-    await maintain(database.db, { sealer, clock, random: { uuid: uuidv7 } });
+    await maintain(database.db, { config: { auditRetentionDays: 0 }, sealer, clock, random: { uuid: uuidv7 } });
     const keys = await listSigningKeys(database.db);
     expect(keys.map(({ purpose, status }) => `${status} ${purpose}`).sort()).toEqual([
       "active registry_authority",

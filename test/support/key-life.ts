@@ -51,7 +51,7 @@ export async function createKeyBench(): Promise<KeyBench> {
   const { db, close } = await openEmbedded(directory);
   const random = { uuid: uuidv7 };
   const clock = { now: () => bench.now };
-  const deps = () => ({ db, sealer: bench.sealer, clock, random });
+  const deps = () => ({ config: { auditRetentionDays: 0 }, db, sealer: bench.sealer, clock, random });
   const bench: KeyBench = {
     db,
     sealer: await createSealer([makeSealingKey()]),

@@ -91,7 +91,7 @@ export async function startServer({ environment, write, clock = systemClock }: S
       peerAddress: (c) => getConnInfo(c).remote.address,
     };
     closers.push(() => writeSummary(deps).catch((error) => log.error("a summary was lost", { error })));
-    const maintainNow = () => maintain(db, { sealer, clock, random });
+    const maintainNow = () => maintain(db, { config, sealer, clock, random });
     const { secretKeyPath } = storage;
     if (secretKeyPath) closers.push(reloadSecretKeys(secretKeyPath, sealer, maintainNow, log));
     closers.push(() => writeUses(deps).catch((error) => log.error("counts of uses were lost", { error })));
