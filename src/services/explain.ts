@@ -99,7 +99,9 @@ export async function explainExchange(
   requestId: string,
 ): Promise<PastExplanation> {
   const found = await getRobotOfOrganization(deps, actor, name);
-  const filter = { kind: "federated_robot_token_exchange", robot: formatRobotName(name), requestId };
+  // Before, the organization's name may have been somebody else's.
+  const from = found.organization.createdAt;
+  const filter = { kind: "federated_robot_token_exchange", robot: formatRobotName(name), requestId, from };
   const [record] = await listAuditRecords(deps.db, filter, 1);
   if (!record) throw notFound(`exchange of ${formatRobotName(name)} with the request_id ${requestId}`);
 

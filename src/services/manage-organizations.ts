@@ -59,11 +59,13 @@ export async function createOrganization(
     return await once(make, async () => withSettings(deps.db, await getOrganization(deps, actor, name)));
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
-    throw new ManagementError(
-      "already_exists",
-      `The organization ${name} exists already, or existed once: names are not given twice, because images outlive them.`,
-    );
+    throw new ManagementError("already_exists", await tellTaken(deps, name));
   }
+}
+
+async function tellTaken({ db }: Pick<Deps, "db">, name: string): Promise<string> {
+  if (await findOrganization(db, name)) return `The organization ${name} exists already.`;
+  return `An organization ${name} was deleted, and its images may be there still, so the name stays taken: DELETE /api/v1/deleted-organizations/${name} frees it.`;
 }
 
 /** @throws {ManagementError} when there is none of that name, or none that the actor may see */

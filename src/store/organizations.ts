@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, isNull, ne, or, sql } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNotNull, isNull, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Db } from "./db.ts";
 import { organizations } from "./schema.ts";
 
@@ -108,4 +108,32 @@ export async function updateOrganization(db: Db, id: string, change: Organizatio
 
 export async function markOrganizationDeleted(db: Db, id: string, deletedAt: Date): Promise<void> {
   await db.update(organizations).set({ deletedAt }).where(eq(organizations.id, id));
+}
+
+export interface DeletedOrganization extends Pick<Organization, "id" | "name" | "createdAt"> {
+  readonly deletedAt: Date;
+}
+
+/** By name, those after `after`. */
+export async function listDeletedOrganizations(db: Db, after: string, limit: number): Promise<DeletedOrganization[]> {
+  return selectDeleted(db, gt(organizations.name, after)).orderBy(asc(organizations.name)).limit(limit);
+}
+
+/** A deleted organization, and whoever else asks so waits until this transaction ends. */
+export async function lockDeletedOrganization(tx: Db, name: string): Promise<DeletedOrganization | undefined> {
+  const rows = await selectDeleted(tx, eq(organizations.name, name)).for("update");
+  return rows[0];
+}
+
+function selectDeleted(db: Db, condition: SQL) {
+  const { id, name, createdAt, deletedAt } = organizations;
+  return db
+    .select({ id, name, createdAt, deletedAt: sql<Date>`${deletedAt}`.mapWith(deletedAt) })
+    .from(organizations)
+    .where(and(isNotNull(deletedAt), condition));
+}
+
+/** Deletes an organization's row, and its name with it. */
+export async function forgetOrganization(tx: Db, id: string): Promise<void> {
+  await tx.delete(organizations).where(eq(organizations.id, id));
 }

@@ -11,6 +11,7 @@ import { answerMethods } from "../methods.ts";
 import { apiTokenRoutes } from "./api-tokens.ts";
 import { bindingRoutes } from "./bindings.ts";
 import { readConditions } from "./conditions.ts";
+import { deletedOrganizationRoutes } from "./deleted-organizations.ts";
 import { describeApi } from "./describe-route.ts";
 import { explainRoutes } from "./explain.ts";
 import { federationRoutes } from "./federation.ts";
@@ -41,6 +42,7 @@ export function managementApi(deps: Deps) {
   for (const routes of [
     userRoutes,
     organizationRoutes,
+    deletedOrganizationRoutes,
     memberRoutes,
     principalRoutes,
     apiTokenRoutes,

@@ -12,6 +12,7 @@ import { problem } from "./schemas.ts";
 const tags = {
   user: "Whose token this is",
   organization: "Organizations and their settings",
+  "deleted-organizations": "Names that stay taken",
   members: "Who holds a role in an organization",
   robots: "Robot accounts and their static tokens",
   federation: "Whom a robot trusts",
