@@ -8,6 +8,7 @@ import { clientAddress } from "./http/client-address.ts";
 import type { AppEnv } from "./http/context.ts";
 import { exchangeRoutes, tell } from "./http/exchange.ts";
 import { healthRoutes } from "./http/health.ts";
+import { jsonSchemaRoutes } from "./http/json-schemas.ts";
 import { registryRoutes, tellRegistry } from "./http/registry.ts";
 import { registryTrustRoutes } from "./http/registry-trust.ts";
 import { wellKnownRoutes } from "./http/well-known.ts";
@@ -25,6 +26,7 @@ export function createApp(deps: Deps): App {
   app.route("/.well-known", wellKnownRoutes(deps));
   app.route("/oauth2", exchangeRoutes(deps));
   app.route("/", registryTrustRoutes(deps));
+  app.route("/", jsonSchemaRoutes(deps));
   app.route("/", registryRoutes(deps));
   app.route("/", managementApi(deps));
   app.notFound((c) => answerFailure(c, "not_found", `There is nothing at ${c.req.path}.`));

@@ -30,6 +30,8 @@ export interface Config {
   /** 0: for ever. */
   readonly auditRetentionDays: number;
   readonly registryService: string;
+  /** The text of the document that the service is made to be like at start. */
+  readonly state?: string;
   /** Seconds. */
   readonly robotTokenTtl: number;
   /** Seconds. */
@@ -133,6 +135,7 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
       limits.audit.keepDays.max,
     ),
     registryService: readService(reader, publicUrl),
+    ...readState(reader, readFile),
     robotTokenTtl: reader.integer("BERTH_ROBOT_TOKEN_TTL", 3600, robotToken.minSeconds, robotToken.maxSeconds),
     registryTokenTtl: reader.integer(
       "BERTH_REGISTRY_TOKEN_TTL",
@@ -149,15 +152,22 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
   return config;
 }
 
-/**
- * What is promised and not built yet: told where leaving it out could surprise nobody worse than a warning,
- * refused where the service would be another than the one that was asked for.
- */
+/** What is promised and not built yet: leaving it out surprises nobody worse than a warning. */
 function readUnsupported(reader: Reader): readonly string[] {
-  if (reader.text("BERTH_STATE_FILE")) reader.problem("BERTH_STATE_FILE is not supported by this version: unset it");
   reader.integer("BERTH_MAX_STALENESS", 1, 0, 86_400);
   reader.boolean("BERTH_METRICS_PUBLIC");
   return ["BERTH_MAX_STALENESS", "BERTH_METRICS_PUBLIC"].filter((name) => reader.text(name) !== undefined);
+}
+
+function readState({ text, problem }: Reader, readFile: (path: string) => string): Pick<Config, "state"> {
+  const path = text("BERTH_STATE_FILE");
+  if (path === undefined) return {};
+  try {
+    return { state: readFile(path) };
+  } catch {
+    problem(`BERTH_STATE_FILE names a file that cannot be read: ${path}`);
+    return {};
+  }
 }
 
 function readRateLimits(reader: Reader): RateLimits | undefined {

@@ -199,6 +199,9 @@ export const limits = {
   apiTokenOrganizations: 100,
   apiTokensPerPrincipal: 50,
 
+  /** One document of a desired state. */
+  state: { robots: 10_000, listed: 5000, bodyBytes: 16 * 1024 * 1024 },
+
   /** `Idempotency-Key`: its characters, and how long what it made is remembered. */
   idempotency: { key: 255, seconds: 24 * 3600 },
 

@@ -55,6 +55,7 @@ describe("the configuration", () => {
         exempt: [],
       },
       unprovedPerMinute: 120,
+      auditRetentionDays: 400,
       registryService: "127.0.0.1:8080",
       robotTokenTtl: 3600,
       registryTokenTtl: 900,
@@ -171,9 +172,9 @@ describe("the configuration", () => {
     expect(told[0]).toContain(name);
   });
 
-  it("refuses what this version does not have rather than ignore it", () => {
+  it("refuses a state file that cannot be read", () => {
     expect(problems({ BERTH_STATE_FILE: "/etc/berth/state.json" })).toEqual([
-      "BERTH_STATE_FILE is not supported by this version: unset it",
+      "BERTH_STATE_FILE names a file that cannot be read: /etc/berth/state.json",
     ]);
   });
 

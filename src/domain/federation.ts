@@ -75,6 +75,30 @@ export function planFederation(stored: readonly StoredBinding[], entries: readon
   return { ok: true, bindings, removed: stored.filter((one) => !staying.has(one)) };
 }
 
+/** An entry that says all that is to be known of a binding. */
+export type WholeEntry = FederationEntry & Required<Pick<FederationEntry, "terms">>;
+
+/**
+ * Replaces a robot's bindings by exactly those that are told. One that is so already stays, version and all;
+ * else one of the same pair becomes what is told.
+ */
+export function planExactly(stored: readonly StoredBinding[], entries: readonly WholeEntry[]): FederationPlan {
+  const clash = findClash(entries);
+  if (clash) return { ok: false, ...clash };
+  const left = new Set(stored);
+  const take = (isWanted: (one: StoredBinding) => boolean) => {
+    const found = stored.find((one) => left.has(one) && isWanted(one));
+    if (found) left.delete(found);
+    return found;
+  };
+  const same = entries.map((entry) => take((one) => isOfPair(one, entry) && sameTerms(one, entry.terms)));
+  const bindings = entries.map((entry, index): PlannedBinding => {
+    const before = same[index] ?? take((one) => isOfPair(one, entry));
+    return before ? planReplacement(before, entry, entry.terms) : { action: "create", entry };
+  });
+  return { ok: true, bindings, removed: [...left] };
+}
+
 function findClash(entries: readonly FederationEntry[]): { conflict: FederationConflict; index: number } | undefined {
   const seen = new Set<string>();
   for (const [index, entry] of entries.entries()) {

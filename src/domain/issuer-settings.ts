@@ -29,6 +29,22 @@ export interface IssuerSettings {
   readonly disabled: boolean;
 }
 
+/** Of an issuer that nothing is settled for. */
+export const unsetIssuer: IssuerSettings = {
+  name: null,
+  preset: null,
+  jwks: null,
+  jwksUri: null,
+  caPem: null,
+  algorithms: null,
+  allowPrivateNetwork: false,
+  maxTokenAge: null,
+  replayProtection: null,
+  audiences: null,
+  clients: null,
+  disabled: false,
+};
+
 /** Every problem of an issuer and its settings, told at once. */
 export function settingsProblems(issuer: string, settings: IssuerSettings, rules: IssuerRules): Problem[] {
   const problems: Problem[] = [];

@@ -27,6 +27,17 @@ export function isService(text: string): boolean {
 
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
 
+/** Of a registry that nothing is settled for. */
+export const unsetRegistry: RegistrySettings = {
+  host: null,
+  keyProfile: "x5c",
+  rotationDays: null,
+  tokenTtl: null,
+  issuer: null,
+  fallbackRealm: null,
+  refreshTokens: false,
+};
+
 /** @param publicUrl of this service, which a fallback realm must not lead back to */
 export function registryProblems(
   { host, keyProfile, rotationDays, issuer, fallbackRealm }: RegistrySettings,

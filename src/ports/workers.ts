@@ -7,6 +7,7 @@ import { type BindingCompiler, createBindingCompiler } from "../domain/compiled-
 import type { FailedKnocks } from "../domain/failed-knocks.ts";
 import { createRefusalTally, type RefusalTally } from "../domain/refusal-tally.ts";
 import { createUses, type Uses } from "../domain/uses.ts";
+import { ndjson } from "../http/lines.ts";
 import { createIssuerKeys, type IssuerMemory } from "../oidc/issuers.ts";
 import { type FetchPolicy, IssuerFetchError } from "../oidc/safe-fetch.ts";
 import type { Clock, Limiter, Log, Random } from "../platform.ts";
@@ -69,6 +70,7 @@ export default {
     const { config, log } = isolate;
     const { db, close } = openDatabase(bindings);
     const uses = { ...createUses(), named: isolate.named };
+    let streamed: Promise<void> | undefined;
     try {
       const app = createApp({
         config,
@@ -97,10 +99,12 @@ export default {
         sealer: isolate.sealer,
         peerAddress: (c) => c.req.header("cf-connecting-ip"),
       });
-      return await app.fetch(request);
+      const { answer, taken } = followStream(await app.fetch(request));
+      streamed = taken;
+      return answer;
     } finally {
       const written = writeUses({ uses, db, clock }).catch((error) => log.error("counts of uses were lost", { error }));
-      execution.waitUntil(written.then(close));
+      execution.waitUntil(Promise.all([written, streamed]).then(close));
     }
   },
 
@@ -117,6 +121,15 @@ export default {
     }
   },
 };
+
+/** A stream reads from the database for as long as the client takes it; `taken` tells when that is over. */
+function followStream(answer: Response): { answer: Response; taken?: Promise<void> } {
+  if (answer.headers.get("content-type") !== ndjson || !answer.body) return { answer };
+  const { readable, writable } = new TransformStream();
+  // Its end, good or bad, is the client's to see.
+  const taken = answer.body.pipeTo(writable).catch(() => {});
+  return { answer: new Response(readable, answer), taken };
+}
 
 /** @throws {ConfigError} */
 async function openIsolate(bindings: Bindings): Promise<Isolate> {

@@ -54,48 +54,36 @@ export async function changeFederation(
   kind: string,
   propose: ProposeFederation,
 ): Promise<StoredFederation> {
-  const { bindings, issuers, party } = await deps.db.transaction((tx) =>
-    storeFederation(deps, tx, actor, name, kind, propose),
-  );
+  const { bindings, issuers, party } = await deps.db.transaction(async (tx) => {
+    const robot = await getRobotToChange(tx, actor, name, "makers");
+    const before = await listBindings(tx, robot.id);
+    const proposed = await propose(before, tx);
+    if (proposed.bindings.length > limits.binding.perRobot) {
+      refuseProblems([{ path: [], message: `a robot has at most ${limits.binding.perRobot} bindings` }]);
+    }
+    const chosen = await chooseIssuers(deps, tx, proposed);
+
+    const removed = proposed.removed.map(({ id }) => id);
+    await deleteBindings(tx, removed);
+    for (const [position, planned] of proposed.bindings.entries()) {
+      const issuerId = chosen.get(planned)?.id;
+      await applyPlanned(deps, tx, robot.id, planned, { position, ...(issuerId !== undefined && { issuerId }) });
+    }
+    const after = await listBindings(tx, robot.id);
+    await recordChange(deps, tx, actor, {
+      kind,
+      robot: name,
+      before: viewsWithout(before, after),
+      after: viewsWithout(after, before),
+      metadata: {
+        bindings: after.map(({ id, version, issuer, subject }) => ({ id, version, issuer, subject })),
+        removed,
+      },
+    });
+    return { bindings: after, issuers: distinct([...chosen.values()]), party: robot.organizationId };
+  });
   await tryIssuers(deps, issuers, party);
   return withWarnings(deps, bindings);
-}
-
-/** The same, within a transaction; it leaves the issuers to be tried. */
-export async function storeFederation(
-  deps: ManageDeps,
-  tx: Deps["db"],
-  actor: Actor,
-  name: RobotName,
-  kind: string,
-  propose: ProposeFederation,
-): Promise<{ bindings: readonly BindingRecord[]; issuers: readonly Issuer[]; party: string }> {
-  const robot = await getRobotToChange(tx, actor, name, "makers");
-  const stored = await listBindings(tx, robot.id);
-  const proposed = await propose(stored, tx);
-  if (proposed.bindings.length > limits.binding.perRobot) {
-    refuseProblems([{ path: [], message: `a robot has at most ${limits.binding.perRobot} bindings` }]);
-  }
-  const chosen = await chooseIssuers(deps, tx, proposed);
-
-  const removed = proposed.removed.map(({ id }) => id);
-  await deleteBindings(tx, removed);
-  for (const [position, planned] of proposed.bindings.entries()) {
-    const issuerId = chosen.get(planned)?.id;
-    await applyPlanned(deps, tx, robot.id, planned, { position, ...(issuerId !== undefined && { issuerId }) });
-  }
-  const bindings = await listBindings(tx, robot.id);
-  await recordChange(deps, tx, actor, {
-    kind,
-    robot: name,
-    before: viewsWithout(stored, bindings),
-    after: viewsWithout(bindings, stored),
-    metadata: {
-      bindings: bindings.map(({ id, version, issuer, subject }) => ({ id, version, issuer, subject })),
-      removed,
-    },
-  });
-  return { bindings, issuers: distinct([...chosen.values()]), party: robot.organizationId };
 }
 
 /** Of bindings, those that others do not have just so. */

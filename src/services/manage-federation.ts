@@ -1,7 +1,14 @@
 import type { Deps } from "../deps.ts";
-import { type FederationConflict, type FederationEntry, planFederation } from "../domain/federation.ts";
+import {
+  type FederationConflict,
+  type FederationEntry,
+  type FederationPlan,
+  planExactly,
+  planFederation,
+  type WholeEntry,
+} from "../domain/federation.ts";
 import type { RobotName } from "../domain/names.ts";
-import { deleteBindings, listBindings } from "../store/bindings.ts";
+import { type BindingRecord, deleteBindings, listBindings } from "../store/bindings.ts";
 import type { Actor } from "./actor.ts";
 import {
   changeFederation,
@@ -33,6 +40,26 @@ export async function putFederation(
   name: RobotName,
   entries: readonly FederationEntry[],
 ): Promise<StoredFederation> {
+  return replaceBindings(deps, actor, name, entries, (stored) => planFederation(stored, entries));
+}
+
+/** Replaces a robot's bindings by exactly those that are told. */
+export async function putExactFederation(
+  deps: ManageDeps,
+  actor: Actor,
+  name: RobotName,
+  entries: readonly WholeEntry[],
+): Promise<StoredFederation> {
+  return replaceBindings(deps, actor, name, entries, (stored) => planExactly(stored, entries));
+}
+
+async function replaceBindings(
+  deps: ManageDeps,
+  actor: Actor,
+  name: RobotName,
+  entries: readonly FederationEntry[],
+  planFor: (stored: readonly BindingRecord[]) => FederationPlan,
+): Promise<StoredFederation> {
   refuseProblems(
     entries.flatMap((entry, index) =>
       termsProblems(deps, entry.terms ?? plainTerms(entry)).map(({ path, message }) => ({
@@ -43,7 +70,7 @@ export async function putFederation(
   );
   return changeFederation(deps, actor, name, "create_robot_federation", async (stored) => {
     await requireMatch(actor, stored.map(viewOfBinding));
-    const plan = planFederation(stored, entries);
+    const plan = planFor(stored);
     if (!plan.ok) throw conflictError(plan.conflict, plan.index);
     return { ...plan, pathOf: (entry) => [indexOf(entry, entries)] };
   });

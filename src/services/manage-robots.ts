@@ -28,6 +28,8 @@ type ManageDeps = Pick<Deps, "db" | "clock" | "random">;
 export interface NewRobot {
   readonly description: string;
   readonly unstructuredMetadata: JsonObject;
+  /** `false`: it gets none, whatever its organization wants. */
+  readonly staticToken?: false;
 }
 
 export interface CreatedRobot {
@@ -40,7 +42,7 @@ export async function createRobot(
   deps: ManageDeps,
   actor: Actor,
   name: RobotName,
-  given: NewRobot,
+  { staticToken, ...given }: NewRobot,
 ): Promise<CreatedRobot> {
   try {
     return await deps.db.transaction(async (tx) => {
@@ -62,7 +64,7 @@ export async function createRobot(
       await requireMatch(actor, undefined);
       await insertRobot(tx, robot);
       const created = { kind: "create_robot", robot: name, after: viewOfRobot(robot) };
-      if (organization.robotTokens !== "on_create") {
+      if (staticToken === false || organization.robotTokens !== "on_create") {
         await recordChange(deps, tx, actor, created);
         return { robot };
       }

@@ -28,6 +28,18 @@ export async function listBindings(db: Db, robotId: string): Promise<BindingReco
   return rows.map(toRecord);
 }
 
+/** Those of all robots of an organization, each one's in order. */
+export async function listBindingsIn(db: Db, organizationId: string): Promise<(BindingRecord & { robotId: string })[]> {
+  const rows = await db
+    .select({ binding: bindings, issuer: ofIssuer })
+    .from(bindings)
+    .innerJoin(issuers, eq(bindings.issuerId, issuers.id))
+    .innerJoin(robots, eq(bindings.robotId, robots.id))
+    .where(eq(robots.organizationId, organizationId))
+    .orderBy(asc(bindings.robotId), asc(bindings.position));
+  return rows.map((row) => ({ ...toRecord(row), robotId: row.binding.robotId }));
+}
+
 const ofIssuer = {
   issuer: issuers.issuer,
   issuerRegistered: issuers.registered,

@@ -43,6 +43,25 @@ export async function listGrants(db: Db, robotId: string): Promise<StoredGrant[]
     .orderBy(asc(grants.position));
 }
 
+/** The same for all robots of an organization. */
+export async function listGrantsIn(db: Db, organizationId: string): Promise<(StoredGrant & { robotId: string })[]> {
+  return db
+    .select({
+      id: grants.id,
+      robotId: grants.robotId,
+      registryId: grants.registryId,
+      registry: registries.service,
+      type: grants.type,
+      pattern: grants.pattern,
+      actions: grants.actions,
+    })
+    .from(grants)
+    .innerJoin(registries, eq(grants.registryId, registries.id))
+    .innerJoin(robots, eq(grants.robotId, robots.id))
+    .where(eq(robots.organizationId, organizationId))
+    .orderBy(asc(grants.robotId), asc(grants.position));
+}
+
 export async function replaceGrants(tx: Db, robotId: string, rows: readonly GrantRow[]): Promise<void> {
   await tx.delete(grants).where(eq(grants.robotId, robotId));
   if (rows.length > 0) await tx.insert(grants).values([...rows]);

@@ -1,4 +1,5 @@
-import { and, asc, count, eq, gt, inArray, lt, notExists } from "drizzle-orm";
+import { and, asc, count, eq, gt, inArray, lt, ne, notExists } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
 import type { Db } from "./db.ts";
 import { bindings, issuers } from "./schema.ts";
 
@@ -48,6 +49,18 @@ export async function listIssuersById(db: Db, ids: readonly string[]): Promise<I
         .where(inArray(issuers.id, [...ids]));
 }
 
+/** Of issuers, those that are not the only ones of their string. */
+export async function listSharedIssuers(db: Db, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const other = alias(issuers, "other");
+  const rows = await db
+    .selectDistinct({ id: issuers.id })
+    .from(issuers)
+    .innerJoin(other, and(eq(other.issuer, issuers.issuer), ne(other.id, issuers.id)))
+    .where(inArray(issuers.id, [...ids]));
+  return rows.map(({ id }) => id);
+}
+
 /** All that share one issuer string. None of them is deleted before this transaction ends. */
 export async function holdIssuersOf(tx: Db, issuer: string): Promise<Issuer[]> {
   return tx.select().from(issuers).where(eq(issuers.issuer, issuer)).orderBy(asc(issuers.id)).for("key share");
@@ -56,7 +69,7 @@ export async function holdIssuersOf(tx: Db, issuer: string): Promise<Issuer[]> {
 /** In the order in which they were made, those after the id `after`. */
 export async function listIssuers(
   db: Db,
-  filter: { readonly issuer?: string | undefined; readonly after?: string | undefined },
+  filter: { readonly issuer?: string | undefined; readonly registered?: true; readonly after?: string | undefined },
   limit: number,
 ): Promise<Issuer[]> {
   return db
@@ -65,6 +78,7 @@ export async function listIssuers(
     .where(
       and(
         filter.issuer === undefined ? undefined : eq(issuers.issuer, filter.issuer),
+        filter.registered && eq(issuers.registered, true),
         filter.after === undefined ? undefined : gt(issuers.id, filter.after),
       ),
     )

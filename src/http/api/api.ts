@@ -30,6 +30,7 @@ import { repositoryRoutes } from "./repositories.ts";
 import { robotTokenRoutes } from "./robot-tokens.ts";
 import { robotRoutes } from "./robots.ts";
 import { type ApiEnv, createApi } from "./route.ts";
+import { stateRoutes } from "./state.ts";
 import { usageRoutes } from "./usage.ts";
 import { userRoutes } from "./user.ts";
 
@@ -59,6 +60,7 @@ export function managementApi(deps: Deps) {
     keyRoutes,
     usageRoutes,
     logRoutes,
+    stateRoutes,
     presetRoutes,
   ]) {
     api.route(BASE, routes(deps));
@@ -96,12 +98,18 @@ function requireApiToken(deps: Deps): MiddlewareHandler<ApiEnv> {
   };
 }
 
-const limitBody = bodyLimit({
-  maxSize: limits.http.apiBodyBytes,
-  onError: () => {
-    throw new ManagementError("body_too_large", `The body has more than ${limits.http.apiBodyBytes} bytes.`);
-  },
-});
+const limitBody: MiddlewareHandler<ApiEnv> = (c, next) =>
+  /\/state\/?$/.test(c.req.path) ? limitState(c, next) : limitOther(c, next);
+
+const limitTo = (maxSize: number) =>
+  bodyLimit({
+    maxSize,
+    onError: () => {
+      throw new ManagementError("body_too_large", `The body has more than ${maxSize} bytes.`);
+    },
+  });
+const limitState = limitTo(limits.state.bodyBytes);
+const limitOther = limitTo(limits.http.apiBodyBytes);
 
 const PRESENTATION = {
   unauthenticated: { status: 401, title: "Not authenticated" },

@@ -8,7 +8,7 @@ import { robotParam } from "./schemas.ts";
 
 const registry = z.string().max(255).optional().openapi({ description: "Its `service`; absent: the default registry" });
 
-const grant = z
+export const grant = z
   .union(
     [
       z.strictObject({

@@ -1,5 +1,5 @@
 import type { Deps } from "../../deps.ts";
-import type { IssuerSettings } from "../../domain/issuer-settings.ts";
+import { type IssuerSettings, unsetIssuer } from "../../domain/issuer-settings.ts";
 import { limits } from "../../limits.ts";
 import type { IssuerKey } from "../../oidc/issuer-key.ts";
 import type { IssuerState } from "../../oidc/issuers.ts";
@@ -56,8 +56,8 @@ const settings = z.object({
   disabled: z.boolean(),
 });
 
-const sentSettings = settings.partial();
-const issuerString = z.string().max(2048).openapi({ example: "https://kubernetes.default.svc.cluster.local" });
+export const issuerSettings = settings.partial();
+export const issuerString = z.string().max(2048).openapi({ example: "https://kubernetes.default.svc.cluster.local" });
 const issuer = settings
   .extend({
     id: z.uuid(),
@@ -74,7 +74,7 @@ const registered = createRoute({
   method: "post",
   path: "/issuers",
   summary: "Register an issuer",
-  request: { body: body(sentSettings.extend({ issuer: issuerString }).strict()) },
+  request: { body: body(issuerSettings.extend({ issuer: issuerString }).strict()) },
   responses: { 201: tagged(issuer, "The issuer") },
 });
 
@@ -101,7 +101,7 @@ const changed = createRoute({
   path: "/issuers/{id}",
   summary: "Change the settings that are given",
   description: "What was learned of its keys is forgotten at once. An issuer that a binding opened is then registered.",
-  request: { params: issuerParam, body: body(sentSettings.strict()) },
+  request: { params: issuerParam, body: body(issuerSettings.strict()) },
   responses: { 200: tagged(issuer, "The issuer") },
 });
 
@@ -135,7 +135,7 @@ export function issuerRoutes(deps: Deps) {
   const api = createApi();
   api.openapi(registered, async (c) => {
     const { issuer: string, ...sent } = c.req.valid("json");
-    const made = await registerIssuer(deps, actorOf(c), string, { ...UNSET, ...toSettings(sent) });
+    const made = await registerIssuer(deps, actorOf(c), string, { ...unsetIssuer, ...toIssuerSettings(sent) });
     await putEntityTag(c, viewOfIssuer(made.issuer));
     return c.json(present(made), 201);
   });
@@ -150,7 +150,7 @@ export function issuerRoutes(deps: Deps) {
     return c.json(present(found), 200);
   });
   api.openapi(changed, async (c) => {
-    const change = toSettings(c.req.valid("json"));
+    const change = toIssuerSettings(c.req.valid("json"));
     const stored = await changeIssuer(deps, actorOf(c), c.req.valid("param").id, change);
     await putEntityTag(c, viewOfIssuer(stored.issuer));
     return c.json(present(stored), 200);
@@ -166,25 +166,10 @@ export function issuerRoutes(deps: Deps) {
   return api;
 }
 
-const UNSET: IssuerSettings = {
-  name: null,
-  preset: null,
-  jwks: null,
-  jwksUri: null,
-  caPem: null,
-  algorithms: null,
-  allowPrivateNetwork: false,
-  maxTokenAge: null,
-  replayProtection: null,
-  audiences: null,
-  clients: null,
-  disabled: false,
-};
-
-type Sent = z.infer<typeof sentSettings>;
+type Sent = z.infer<typeof issuerSettings>;
 
 /** The settings that were sent, and no others. */
-function toSettings(sent: Sent): Partial<IssuerSettings> {
+export function toIssuerSettings(sent: Sent): Partial<IssuerSettings> {
   const { jwks_uri, ca_pem, allow_private_network, max_token_age, replay_protection, ...rest } = sent;
   const all = {
     ...rest,

@@ -6,7 +6,7 @@ import {
   getOrganization,
   pageOrganizations,
 } from "../../services/manage-organizations.ts";
-import { changeOrganization } from "../../services/organization-settings.ts";
+import { changeOrganization, type OrganizationSettings } from "../../services/organization-settings.ts";
 import { viewOfOrganization } from "../../services/views.ts";
 import { allWithSettings, type OrganizationWithSettings, withSettings } from "../../services/with-settings.ts";
 import { putEntityTag } from "./conditions.ts";
@@ -15,7 +15,7 @@ import { organizationParam, pageQuery } from "./schemas.ts";
 
 const names = (max: number) => z.array(z.string().max(limits.binding.text).min(1)).max(max).nullable();
 
-const settings = z.object({
+export const organizationSettings = z.object({
   email: z.string().max(320).nullable(),
   audiences: names(limits.binding.audiences).openapi({
     description: "Audiences that a token may be meant for where its binding names none; null: the service's own",
@@ -51,15 +51,17 @@ const settings = z.object({
     }),
 });
 
-const changes = settings.partial().openapi({ type: "object" });
+const changes = organizationSettings.partial().openapi({ type: "object" });
 
-const organization = settings.extend({ name: z.string(), created: z.iso.datetime() }).openapi("Organization");
+const organization = organizationSettings
+  .extend({ name: z.string(), created: z.iso.datetime() })
+  .openapi("Organization");
 
 const created = createRoute({
   method: "post",
   path: "/organization",
   summary: "Create an organization",
-  request: { body: body(z.object({ name: z.string().max(1024), email: settings.shape.email.optional() })) },
+  request: { body: body(z.object({ name: z.string().max(1024), email: organizationSettings.shape.email.optional() })) },
   responses: { 201: tagged(organization, "The organization") },
 });
 
@@ -120,15 +122,7 @@ export function organizationRoutes(deps: Deps) {
   });
   for (const method of ["patch", "put"] as const) {
     api.openapi(changed(method), async (c) => {
-      const { email, audiences, clients, ...sent } = c.req.valid("json");
-      const change = {
-        ...(email !== undefined && { email }),
-        ...(audiences !== undefined && { audiences }),
-        ...(clients !== undefined && { clients }),
-        ...(sent.robot_tokens && { robotTokens: sent.robot_tokens }),
-        ...(sent.anonymous_pull && { anonymousPull: sent.anonymous_pull }),
-        ...(sent.repository_prefixes && { repositoryPrefixes: sent.repository_prefixes }),
-      };
+      const change = toOrganizationSettings(c.req.valid("json"));
       const stored = await changeOrganization(deps, actorOf(c), c.req.valid("param").org, change);
       await putEntityTag(c, viewOfOrganization(stored));
       return c.json(present(stored), 200);
@@ -139,6 +133,19 @@ export function organizationRoutes(deps: Deps) {
     return c.body(null, 204);
   });
   return api;
+}
+
+/** The settings that were sent, and no others. */
+export function toOrganizationSettings(sent: z.infer<typeof changes>): OrganizationSettings {
+  const { email, audiences, clients, robot_tokens, anonymous_pull, repository_prefixes } = sent;
+  return {
+    ...(email !== undefined && { email }),
+    ...(audiences !== undefined && { audiences }),
+    ...(clients !== undefined && { clients }),
+    ...(robot_tokens && { robotTokens: robot_tokens }),
+    ...(anonymous_pull && { anonymousPull: anonymous_pull }),
+    ...(repository_prefixes && { repositoryPrefixes: repository_prefixes }),
+  };
 }
 
 function present(one: OrganizationWithSettings): z.infer<typeof organization> {

@@ -81,7 +81,7 @@ export function principalRoutes(deps: Deps) {
   const api = createApi();
   api.openapi(created, async (c) => {
     const { name, kind: _, ...sent } = c.req.valid("json");
-    const made = await createPrincipal(deps, actorOf(c), name, { ...NOTHING, ...toSettings(sent) });
+    const made = await createPrincipal(deps, actorOf(c), name, { ...NOTHING, ...toPrincipalSettings(sent) });
     await putEntityTag(c, viewOfPrincipal(made));
     return c.json(present(made), 201);
   });
@@ -96,7 +96,7 @@ export function principalRoutes(deps: Deps) {
     return c.json(present(found), 200);
   });
   api.openapi(changed, async (c) => {
-    const change = toSettings(c.req.valid("json"));
+    const change = toPrincipalSettings(c.req.valid("json"));
     const stored = await changePrincipal(deps, actorOf(c), c.req.valid("param").principal, change);
     await putEntityTag(c, viewOfPrincipal(stored));
     return c.json(present(stored), 200);
@@ -111,7 +111,7 @@ export function principalRoutes(deps: Deps) {
 type Sent = z.infer<typeof someSettings>;
 
 /** The settings that were sent, and no others. */
-export function toSettings({ description, super_user: superUser, roles }: Sent): Partial<PrincipalSettings> {
+export function toPrincipalSettings({ description, super_user: superUser, roles }: Sent): Partial<PrincipalSettings> {
   return {
     ...(description !== undefined && { description }),
     ...(superUser !== undefined && { superUser }),

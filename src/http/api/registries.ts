@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { Deps } from "../../deps.ts";
-import type { RegistrySettings } from "../../domain/registry-settings.ts";
+import { type RegistrySettings, unsetRegistry } from "../../domain/registry-settings.ts";
 import { limits } from "../../limits.ts";
 import { getRegistryConfig, registryRealm } from "../../services/get-registry-config.ts";
 import { turnsAt } from "../../services/key-schedule.ts";
@@ -62,7 +62,7 @@ const settings = z.object({
   refresh_tokens: z.boolean().openapi({ description: "Whether clients that ask for one are given a refresh token" }),
 });
 
-const sentSettings = settings.partial();
+export const registrySettings = settings.partial();
 
 const signingKey = z.object({
   purpose: z.enum(["signing", "authority"]),
@@ -104,7 +104,7 @@ const created = createRoute({
   method: "post",
   path: "/registries",
   summary: "Serve one more registry",
-  request: { body: body(sentSettings.extend({ service }).strict()) },
+  request: { body: body(registrySettings.extend({ service }).strict()) },
   responses: { 201: tagged(registry, "The registry") },
 });
 
@@ -120,7 +120,7 @@ const changed = createRoute({
   method: "patch",
   path: "/registries/{service}",
   summary: "Change the settings that are given",
-  request: { params: serviceParam, body: body(sentSettings.strict()) },
+  request: { params: serviceParam, body: body(registrySettings.strict()) },
   responses: { 200: tagged(registry, "The registry") },
 });
 
@@ -160,7 +160,7 @@ export function registryApiRoutes(deps: Deps) {
   });
   api.openapi(created, async (c) => {
     const { service: name, ...sent } = c.req.valid("json");
-    const made = await createRegistry(deps, actorOf(c), name, { ...UNSET, ...toSettings(sent) });
+    const made = await createRegistry(deps, actorOf(c), name, { ...unsetRegistry, ...toRegistrySettings(sent) });
     await putEntityTag(c, viewOfRegistry(made.registry));
     return c.json(answer(made), 201);
   });
@@ -170,7 +170,7 @@ export function registryApiRoutes(deps: Deps) {
     return c.json(answer(found), 200);
   });
   api.openapi(changed, async (c) => {
-    const change = toSettings(c.req.valid("json"));
+    const change = toRegistrySettings(c.req.valid("json"));
     const stored = await changeRegistry(deps, actorOf(c), c.req.valid("param").service, change);
     await putEntityTag(c, viewOfRegistry(stored.registry));
     return c.json(answer(stored), 200);
@@ -187,18 +187,8 @@ export function registryApiRoutes(deps: Deps) {
   return api;
 }
 
-const UNSET: RegistrySettings = {
-  host: null,
-  keyProfile: "x5c",
-  rotationDays: null,
-  tokenTtl: null,
-  issuer: null,
-  fallbackRealm: null,
-  refreshTokens: false,
-};
-
 /** The settings that were sent, and no others. */
-function toSettings(sent: z.infer<typeof sentSettings>): Partial<RegistrySettings> {
+export function toRegistrySettings(sent: z.infer<typeof registrySettings>): Partial<RegistrySettings> {
   const all = {
     host: sent.host,
     keyProfile: sent.key_profile,

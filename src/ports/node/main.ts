@@ -16,6 +16,7 @@ Environment (README.md has all of it):
   BERTH_ADMIN_TOKEN              API token of the first superuser
   BERTH_SECRET_KEY               32 bytes in base64 that seal signing keys at rest
   BERTH_REGISTRY_SERVICE         service of the default registry (host of PUBLIC_URL)
+  BERTH_STATE_FILE               desired state in JSON, applied at every start
   BERTH_AUDIENCE                 audience that CI tokens must be meant for (PUBLIC_URL)
   HTTPS_PROXY, NO_PROXY          a forward proxy for issuers, and hosts that are reached without it
   LOG_LEVEL                      debug, info, warn or error (info)

@@ -25,6 +25,7 @@ import { adminTokenFile, DataDirError, type KeptSecret, keepSecret, lockDataDir,
 import { type Database, openEmbedded, openPostgres } from "./database.ts";
 import { createIssuerFetch } from "./issuer-fetch.ts";
 import { createReplaceableSealer, reloadSecretKeys } from "./secret-key.ts";
+import { applyState } from "./state-file.ts";
 import { readTls, reloadTls } from "./tls.ts";
 
 export interface ServerOptions {
@@ -101,6 +102,7 @@ export async function startServer({ environment, write, clock = systemClock }: S
       every(limits.uses.writeMilliseconds, log, () => writeUses(deps)),
     );
 
+    if (config.state !== undefined) await applyState(config.state, deps);
     closers.push(await listen(deps));
     const database = config.databaseUrl ? "postgresql" : "embedded";
     log.info("listening", { host: config.host, port: config.port, public_url: config.publicUrl, database });

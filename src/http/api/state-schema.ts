@@ -1,0 +1,117 @@
+import type { WholeEntry } from "../../domain/federation.ts";
+import type { JsonObject } from "../../domain/json.ts";
+import { roles } from "../../domain/role.ts";
+import { limits } from "../../limits.ts";
+import { plainTerms } from "../../services/change-federation.ts";
+import type { WantedOrganization, WantedRobot, WantedService } from "../../services/desired-state/wanted.ts";
+import { terms, toTerms } from "./binding-schema.ts";
+import { grant } from "./grants.ts";
+import { issuerSettings, issuerString, toIssuerSettings } from "./issuers.ts";
+import { organizationRole } from "./members.ts";
+import { organizationSettings, toOrganizationSettings } from "./organizations.ts";
+import { principalSettings, toPrincipalSettings } from "./principals.ts";
+import { registrySettings, toRegistrySettings } from "./registries.ts";
+import { z } from "./route.ts";
+import { metadata } from "./schemas.ts";
+
+const name = z.string().min(1).max(1024);
+const $schema = z.string().optional().describe("For editors");
+const unlisted = z
+  .enum(["delete", "keep"])
+  .optional()
+  .describe("What happens to what a section leaves out; absent: it is deleted");
+
+/** An entry says all of a binding: what it leaves out is as in a new one. */
+const entry = terms.extend({
+  issuer_id: z.uuid().optional().describe("Which of the issuers that share the string"),
+});
+
+const robot = z.strictObject({
+  description: z.string().max(limits.binding.description).optional(),
+  unstructured_metadata: metadata.optional(),
+  disabled: z.boolean().optional(),
+  federation: z.array(entry).max(limits.binding.perRobot).optional(),
+  grants: z.array(grant).max(limits.grantsPerRobot).optional(),
+});
+
+export const organizationState = z
+  .strictObject({
+    $schema,
+    settings: organizationSettings.partial().strict().optional(),
+    members: z.record(name, organizationRole).optional().describe("Principals, and robots in full"),
+    robots: z.record(name, robot).optional().describe("By name, without the organization"),
+    prototypes: z
+      .record(name, z.enum(roles))
+      .optional()
+      .describe("Robots that have a role on all of the organization's repositories"),
+    unlisted,
+  })
+  .describe("What is absent is left as it is; a section that is there lists all of its kind")
+  .openapi("OrganizationState");
+
+const principal = principalSettings.omit({ roles: true }).partial().strict();
+
+export const serviceState = z
+  .strictObject({
+    $schema,
+    issuers: z
+      .array(issuerSettings.extend({ issuer: issuerString }).strict())
+      .max(limits.state.listed)
+      .optional()
+      .describe("Registered ones, known by their string, and by their name where they have one"),
+    registries: z.record(name, registrySettings.strict()).optional().describe("By `service`"),
+    principals: z.record(name, principal).optional().describe("All but `admin`"),
+    organizations: z.record(name, organizationState).optional(),
+    unlisted,
+  })
+  .describe("What is absent is left as it is; a section that is there lists all of its kind")
+  .openapi("State");
+
+export function toWantedOrganization(sent: z.infer<typeof organizationState>): WantedOrganization {
+  const { settings, members, robots, prototypes } = sent;
+  return {
+    ...(settings && { settings: toOrganizationSettings(settings) }),
+    ...(members && { members }),
+    ...(robots && { robots: mapValues(robots, toWantedRobot) }),
+    ...(prototypes && { prototypes }),
+    unlisted: sent.unlisted ?? "delete",
+  };
+}
+
+export function toWantedService(sent: z.infer<typeof serviceState>): WantedService {
+  const { issuers, registries, principals, organizations } = sent;
+  return {
+    ...(issuers && {
+      issuers: issuers.map(({ issuer, ...settings }) => ({ issuer, settings: toIssuerSettings(settings) })),
+    }),
+    ...(registries && { registries: mapValues(registries, toRegistrySettings) }),
+    ...(principals && { principals: mapValues(principals, toPrincipalSettings) }),
+    ...(organizations && { organizations: mapValues(organizations, toWantedOrganization) }),
+    unlisted: sent.unlisted ?? "delete",
+  };
+}
+
+function toWantedRobot(sent: z.infer<typeof robot>): WantedRobot {
+  const { description, unstructured_metadata, disabled, federation, grants } = sent;
+  return {
+    ...(description !== undefined && { description }),
+    ...(unstructured_metadata && { unstructuredMetadata: unstructured_metadata as JsonObject }),
+    ...(disabled !== undefined && { disabled }),
+    ...(federation && { federation: federation.map(toEntry) }),
+    ...(grants && { grants }),
+  };
+}
+
+function toEntry({ issuer, subject, issuer_id, description = null, ...rest }: z.infer<typeof entry>): WholeEntry {
+  return {
+    issuer,
+    subject,
+    ...(issuer_id !== undefined && { issuerId: issuer_id }),
+    terms: { ...plainTerms({ issuer, subject }), ...toTerms(rest) },
+    description,
+  };
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+}

@@ -1,0 +1,138 @@
+import type { Problem } from "../../domain/binding.ts";
+import type { JsonObject } from "../../domain/json.ts";
+import type { Actor } from "../actor.ts";
+import { requireMatch } from "../entity-tag.ts";
+import { deleteMember, putMember } from "../manage-members.ts";
+import { getOrganizationToChange } from "../manage-organizations.ts";
+import { changeOrganization, type OrganizationSettings } from "../organization-settings.ts";
+import { recordChange } from "../record-change.ts";
+import { getDefaultRegistry } from "../role-grants.ts";
+import { type Attempts, createAttempts } from "./attempts.ts";
+import { difference, differing, isSame, type StateChange } from "./difference.ts";
+import { applyRobots } from "./put-robots.ts";
+import { type OrganizationHoldings, readHoldings, robotNameIn, toDocument } from "./read-organization-state.ts";
+import { type StateDeps, together, withoutConditions } from "./together.ts";
+import type { WantedOrganization } from "./wanted.ts";
+
+export interface AppliedState {
+  readonly changes: readonly StateChange[];
+  /** The document as it is now, or would be. */
+  readonly document: JsonObject;
+}
+
+/** Makes an organization what a document says, whole or not at all. */
+export function putOrganizationState(
+  deps: StateDeps,
+  actor: Actor,
+  name: string,
+  wanted: WantedOrganization,
+  isDryRun: boolean,
+): Promise<AppliedState> {
+  return together(deps, isDryRun, async (within) => {
+    const attempts = createAttempts();
+    const applied = await applyOrganization(within, actor, name, wanted, attempts, []);
+    attempts.finish();
+    return applied;
+  });
+}
+
+/** @param path where the organization stands in the document */
+export async function applyOrganization(
+  within: StateDeps,
+  actor: Actor,
+  name: string,
+  wanted: WantedOrganization,
+  attempts: Attempts,
+  path: Problem["path"],
+): Promise<AppliedState> {
+  const organization = await getOrganizationToChange(within.db, actor, name);
+  const before = await readHoldings(within.db, organization);
+  await requireMatch(actor, toDocument(before));
+  const part = withoutConditions(actor);
+
+  await applySettings(within, part, before, wanted.settings, attempts, [...path, "settings"]);
+  await applyRobots(within, part, before, wanted, attempts, path);
+  await applyMembers(within, part, before, wanted, attempts, [...path, "members"]);
+
+  const after = await readHoldings(within.db, { ...organization });
+  const [then, now] = [toDocument(before), toDocument(after)];
+  const changes = differences(name, then, now);
+  if (changes.length > 0) {
+    const metadata = { changes: changes.map(({ action, kind, name: what }) => `${action} ${kind} ${what}`) };
+    await recordChange(within, within.db, part, { kind: "put_organization_state", organization: name, metadata });
+  }
+  return { changes, document: now };
+}
+
+type Document = ReturnType<typeof toDocument>;
+
+function differences(name: string, before: Document, after: Document): StateChange[] {
+  const inFull = <T>(things: Readonly<Record<string, T>>) =>
+    Object.fromEntries(Object.entries(things).map(([robot, one]) => [`${name}+${robot}`, one]));
+  const settings: StateChange = {
+    action: "change",
+    kind: "settings",
+    name,
+    before: differing(before.settings, after.settings),
+    after: differing(after.settings, before.settings),
+  };
+  return [
+    ...(isSame(before.settings, after.settings) ? [] : [settings]),
+    ...difference("member", before.members, after.members),
+    ...difference("robot", inFull(before.robots), inFull(after.robots)),
+    ...difference("prototype", inFull(before.prototypes), inFull(after.prototypes)),
+  ];
+}
+
+async function applySettings(
+  within: StateDeps,
+  actor: Actor,
+  { organization, settings }: OrganizationHoldings,
+  wanted: OrganizationSettings | undefined,
+  attempts: Attempts,
+  path: Problem["path"],
+): Promise<void> {
+  if (!wanted) return;
+  const { service } = await getDefaultRegistry(within.db);
+  const { anonymousPull, robotTokens, repositoryPrefixes, ...rest } = wanted;
+  const view = Object.entries({
+    ...rest,
+    robot_tokens: robotTokens,
+    repository_prefixes: repositoryPrefixes,
+    anonymous_pull: anonymousPull?.map(({ registry = service, repository }) => ({ registry, repository })),
+  });
+  if (view.every(([name, value]) => value === undefined || isSame(value, settings[name as keyof typeof settings]))) {
+    return;
+  }
+  await attempts.attempt(path, () => changeOrganization(within, actor, organization.name, wanted));
+}
+
+async function applyMembers(
+  within: StateDeps,
+  actor: Actor,
+  { organization, members, robots }: OrganizationHoldings,
+  { members: wanted, robots: wantedRobots, unlisted }: WantedOrganization,
+  attempts: Attempts,
+  path: Problem["path"],
+): Promise<void> {
+  if (!wanted) return;
+  for (const [name, role] of Object.entries(wanted)) {
+    if (Object.hasOwn(members, name) && members[name] === role) continue;
+    if (isOwnRole(actor, name))
+      attempts.problem([...path, name], "is the role by which you do this: let somebody else change it");
+    else await attempts.attempt([...path, name], () => putMember(within, actor, organization.name, name, role));
+  }
+  if (unlisted === "keep") return;
+  const gone = [...robots.keys()]
+    .filter((robot) => wantedRobots && !Object.hasOwn(wantedRobots, robot))
+    .map((robot) => robotNameIn({ organization }, robot));
+  for (const name of Object.keys(members)) {
+    if (Object.hasOwn(wanted, name) || gone.includes(name)) continue;
+    if (isOwnRole(actor, name)) attempts.problem(path, `leaves out ${name}, by whose role you do this`);
+    else await attempts.attempt(path, () => deleteMember(within, actor, organization.name, name));
+  }
+}
+
+function isOwnRole({ access, name }: Actor, member: string): boolean {
+  return access.superUser !== true && name === member;
+}
