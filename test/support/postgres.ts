@@ -8,6 +8,8 @@ import { freePort } from "./free-port.ts";
 export interface TestPostgres {
   /** The URL of a new, empty database. */
   createDatabase(name: string): Promise<string>;
+  /** What it has written to its log so far. */
+  readonly log: readonly string[];
   stop(): Promise<void>;
   start(): Promise<void>;
   remove(): Promise<void>;
@@ -19,6 +21,7 @@ export async function startPostgres(): Promise<TestPostgres> {
   await chmod(directory, 0o711);
   const port = await freePort();
   const password = "loopback-only";
+  const log: string[] = [];
   const server = new EmbeddedPostgres({
     databaseDir: join(directory, "data"),
     user: "postgres",
@@ -28,12 +31,13 @@ export async function startPostgres(): Promise<TestPostgres> {
     // PostgreSQL refuses to run as root.
     createPostgresUser: process.getuid?.() === 0,
     postgresFlags: ["-c", "listen_addresses=127.0.0.1"],
-    onLog: () => {},
+    onLog: (text) => log.push(String(text)),
     onError: () => {},
   });
   await server.initialise();
   await server.start();
   return {
+    log,
     async createDatabase(name) {
       await server.createDatabase(name);
       return `postgres://postgres:${password}@127.0.0.1:${port}/${name}`;
