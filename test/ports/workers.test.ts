@@ -189,6 +189,27 @@ describe("in Cloudflare's runtime, beside an instance on Node", () => {
     }
   });
 
+  it("streams more of the audit log than it holds at once, and goes on after somebody left in the middle", async () => {
+    const sql = postgres(databaseUrl, { max: 1 });
+    try {
+      await sql`
+        insert into audit_records (id, at, kind, outcome, request_id, metadata)
+        select gen_random_uuid(), now(), 'streamed', 'success', 'r', jsonb_build_object('text', repeat('x', 5000))
+        from generate_series(1, 2000)`;
+    } finally {
+      await sql.end();
+    }
+    const stream = async () => {
+      const headers = { authorization: `Bearer ${adminToken}`, accept: "application/x-ndjson" };
+      return fetch(`${worker.url}/api/v1/logs?kind=streamed`, { headers });
+    };
+    const left = (await stream()).body?.getReader();
+    expect((await left?.read())?.done).toBe(false);
+    await left?.cancel();
+    const lines = (await (await stream()).text()).trimEnd().split("\n");
+    expect(new Set(lines.map((line) => JSON.parse(line).id)).size).toBe(2000);
+  });
+
   it("answers 503 while the database is down, and works again when it is back", async () => {
     await database.stop();
     expect((await call(`${worker.url}/v2/`)).status).toBe(503);
