@@ -188,12 +188,15 @@ export const limits = {
     headerBytes: 32 * 1024,
     exchangeBodyBytes: 64 * 1024,
     apiBodyBytes: 1024 * 1024,
-    /** Deeper than anything that people keep beside a robot. */
-    apiBodyDepth: 20,
+    /** What is kept beside a robot lies deep in the document of the service's state. */
+    apiBodyDepth: 32,
     /** How long a stopping server lets requests end. */
     drainMilliseconds: 10_000,
     requestMilliseconds: 60_000,
   },
+
+  /** Of JSON: a page of robots shows that of each. */
+  robotMetadata: { bytes: 16 * 1024, depth: 16 },
 
   apiTokenName: 100,
   apiTokenOrganizations: 100,

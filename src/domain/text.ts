@@ -6,6 +6,21 @@ export function isPlainText(text: string): boolean {
   return !CONTROL.test(text) && text.isWellFormed();
 }
 
+/** Whether `text` stays on one line and reads in the order in which it is written. */
+export function isLine(text: string): boolean {
+  return isPlainText(text) && !/[\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(text);
+}
+
+/** Whether `text` is printable but for tabs and ends of lines. */
+export function isProse(text: string): boolean {
+  return isPlainText(text.replace(/[\t\r\n]/g, ""));
+}
+
+/** Whether `text` can be kept: the database takes no NUL, and UTF-8 has no half of a surrogate pair. */
+export function isStorable(text: string): boolean {
+  return !text.includes("\0") && text.isWellFormed();
+}
+
 /** Whether `text` is the one base64url encoding of its bytes (RFC 4648 §3.5): no padding, no stray bits at the end. */
 export function isCanonicalBase64url(text: string): boolean {
   if (!/^[A-Za-z0-9_-]+$/.test(text)) return false;

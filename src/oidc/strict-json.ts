@@ -19,16 +19,16 @@ export interface JsonBounds {
  * @throws {StrictJsonError}
  */
 export function parseStrictJsonObject(bytes: Uint8Array, bounds: JsonBounds): JsonObject {
-  const text = decodeUtf8(bytes);
+  const text = decodeStrictUtf8(bytes);
   const value = parseJson(text);
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new StrictJsonError("not an object");
   const { names } = measure(value, bounds);
-  // What was parsed has each name once: a text that has more of them had one twice.
-  if (countNames(text) !== names) throw new StrictJsonError("a member occurs twice");
+  if (hasRepeatedName(text, names)) throw new StrictJsonError("a member occurs twice");
   return value as JsonObject;
 }
 
-function decodeUtf8(bytes: Uint8Array): string {
+/** @throws {StrictJsonError} */
+export function decodeStrictUtf8(bytes: Uint8Array): string {
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -72,9 +72,14 @@ function measure(value: Json, bounds: JsonBounds): Size {
   }
 }
 
-/** The names in a JSON text: a colon follows each, and stands nowhere else outside a string. */
-function countNames(text: string): number {
-  return text.replace(STRINGS, "").split(":").length - 1;
+/**
+ * Whether an object in a JSON text has two members of one name.
+ *
+ * @param names how many the parsed value has, in all of its objects together: of each name once
+ */
+export function hasRepeatedName(text: string, names: number): boolean {
+  // A colon follows each name, and stands nowhere else outside a string.
+  return text.replace(STRINGS, "").split(":").length - 1 !== names;
 }
 
 const STRINGS = /"(?:[^"\\]|\\.)*"/g;

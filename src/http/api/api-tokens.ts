@@ -4,10 +4,10 @@ import { createToken, deleteToken, type KnownApiToken, listTokens } from "../../
 import { viewOfApiToken } from "../../services/views.ts";
 import { principalParam } from "./principals.ts";
 import { actorOf, body, createApi, createRoute, json, z } from "./route.ts";
-import { instant } from "./schemas.ts";
+import { instant, line } from "./schemas.ts";
 
 const terms = z.strictObject({
-  name: z.string().min(1).max(limits.apiTokenName).openapi({ example: "terraform-cloud" }),
+  name: line(limits.apiTokenName).min(1).openapi({ example: "terraform-cloud" }),
   read_only: z.boolean().openapi({ description: "Whether it changes nothing, whatever its principal may" }),
   organizations: z
     .array(z.string().max(limits.name.max))

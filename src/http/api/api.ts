@@ -39,7 +39,7 @@ const BASE = "/api/v1";
 /** The management API, and `/openapi.json`, which describes it from the very routes that serve it. */
 export function managementApi(deps: Deps) {
   const api = createApi();
-  api.use(`${BASE}/*`, requireApiToken(deps), limitBody, requireJson, readConditions);
+  api.use(`${BASE}/*`, requireApiToken(deps), requireDecodableUrl, limitBody, requireJson, readConditions);
   for (const routes of [
     userRoutes,
     organizationRoutes,
@@ -97,6 +97,16 @@ function requireApiToken(deps: Deps): MiddlewareHandler<ApiEnv> {
     await next();
   };
 }
+
+/** What cannot be decoded would be taken as it stands, for a name that nobody meant. */
+const requireDecodableUrl: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  try {
+    decodeURIComponent(c.req.url);
+  } catch {
+    throw new ManagementError("invalid", "The URL holds a % that stands for no character: encode it as UTF-8.");
+  }
+  await next();
+};
 
 const limitBody: MiddlewareHandler<ApiEnv> = (c, next) =>
   /\/state\/?$/.test(c.req.path) ? limitState(c, next) : limitOther(c, next);

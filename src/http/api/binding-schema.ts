@@ -4,7 +4,7 @@ import { presetOf, presetWarnings } from "../../domain/presets.ts";
 import { limits } from "../../limits.ts";
 import type { BindingRecord } from "../../store/bindings.ts";
 import { z } from "./route.ts";
-import { instant } from "./schemas.ts";
+import { instant, names, prose } from "./schemas.ts";
 
 const operand = z.string().max(limits.binding.text);
 const scalar = z.union([operand, z.number(), z.boolean()]);
@@ -20,8 +20,6 @@ const condition = z
     { error: "must have exactly one of equals, in, prefix and contains, with a text, a number or true or false" },
   )
   .openapi("Condition");
-
-const names = (max: number) => z.array(operand.min(1)).max(max).nullable();
 
 /** Only `issuer` and `subject` are Quay's; all else makes an entry replace what is stored. */
 export const terms = z.strictObject({
@@ -43,7 +41,7 @@ export const terms = z.strictObject({
     description: "Whether robot tokens minted by it open /api/v1 too, with the role that the robot holds",
   }),
   expires_at: instant.nullable().optional(),
-  description: z.string().max(limits.binding.description).nullable().optional(),
+  description: prose(limits.binding.description).nullable().optional(),
 });
 
 export const binding = terms

@@ -17,13 +17,12 @@ import {
 import { viewOfIssuer } from "../../services/views.ts";
 import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
-import { metadata, pageByIdQuery } from "./schemas.ts";
+import { line, metadata, names, pageByIdQuery } from "./schemas.ts";
 
 const { min: minAge, max: maxAge } = limits.token.maxLifetimeSeconds;
-const names = (max: number) => z.array(z.string().min(1).max(limits.binding.text)).max(max).nullable();
 
 const settings = z.object({
-  name: z.string().min(1).max(limits.name.max).nullable().openapi({ example: "build cluster" }),
+  name: line(limits.name.max).min(1).nullable().openapi({ example: "build cluster" }),
   preset: z.string().max(limits.name.max).nullable().openapi({ description: "Id of a preset; null: by the URL" }),
   jwks: z
     .object({ keys: z.array(metadata).min(1).max(limits.issuerFetch.keys) })

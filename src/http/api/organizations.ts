@@ -11,12 +11,10 @@ import { viewOfOrganization } from "../../services/views.ts";
 import { allWithSettings, type OrganizationWithSettings, withSettings } from "../../services/with-settings.ts";
 import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
-import { organizationParam, pageQuery } from "./schemas.ts";
-
-const names = (max: number) => z.array(z.string().max(limits.binding.text).min(1)).max(max).nullable();
+import { line, names, organizationParam, pageQuery } from "./schemas.ts";
 
 export const organizationSettings = z.object({
-  email: z.string().max(320).nullable(),
+  email: line(320).nullable(),
   audiences: names(limits.binding.audiences).openapi({
     description: "Audiences that a token may be meant for where its binding names none; null: the service's own",
   }),

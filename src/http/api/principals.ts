@@ -13,10 +13,10 @@ import { viewOfPrincipal } from "../../services/views.ts";
 import { putEntityTag } from "./conditions.ts";
 import { organizationRole } from "./members.ts";
 import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
-import { pageQuery } from "./schemas.ts";
+import { pageQuery, prose } from "./schemas.ts";
 
 export const principalSettings = z.strictObject({
-  description: z.string().max(limits.binding.description),
+  description: prose(limits.binding.description),
   super_user: z
     .union([z.boolean(), z.literal("read_only")])
     .openapi({ description: "true: may do all; read_only: sees all; false: what its roles say" }),

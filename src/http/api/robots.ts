@@ -8,7 +8,7 @@ import { viewOfRobot } from "../../services/views.ts";
 import type { Robot } from "../../store/robots.ts";
 import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
-import { metadata, organizationParam, pageQuery, robotParam } from "./schemas.ts";
+import { metadata, organizationParam, pageQuery, prose, robotMetadata, robotParam } from "./schemas.ts";
 
 export const robot = z
   .object({
@@ -17,14 +17,14 @@ export const robot = z
     created_by: z.string(),
     last_accessed: z.iso.datetime().nullable(),
     description: z.string(),
-    unstructured_metadata: z.record(z.string(), z.unknown()).openapi({ type: "object", additionalProperties: true }),
+    unstructured_metadata: metadata,
     token: z.string().nullable().openapi({ description: "A static token, in the one reply that makes it" }),
     token_expires_at: z.iso.datetime().nullable().optional().openapi({ description: "Beside a token; null: never" }),
     disabled: z.boolean(),
   })
   .openapi("Robot");
 
-const description = z.string().max(limits.binding.description);
+const description = prose(limits.binding.description);
 
 const listed = createRoute({
   method: "get",
@@ -42,7 +42,10 @@ const created = createRoute({
   summary: "Create a robot",
   request: {
     params: robotParam,
-    body: body(z.object({ description: description.optional(), unstructured_metadata: metadata.optional() }), false),
+    body: body(
+      z.object({ description: description.optional(), unstructured_metadata: robotMetadata.optional() }),
+      false,
+    ),
   },
   responses: { 201: tagged(robot, "The robot") },
 });
@@ -64,7 +67,7 @@ const changed = createRoute({
     body: body(
       z.object({
         description: description.optional(),
-        unstructured_metadata: metadata.optional(),
+        unstructured_metadata: robotMetadata.optional(),
         disabled: z.boolean().optional(),
       }),
     ),

@@ -10,13 +10,14 @@ import { describeRoute, entityTagHeader } from "./describe-route.ts";
 
 /** What the middleware of the management API puts beside each request. */
 export interface ApiEnv {
-  Variables: AppEnv["Variables"] & Conditions & { authenticated: Authenticated };
+  Variables: AppEnv["Variables"] & Conditions & { authenticated: Authenticated; bodyProblems: readonly Problem[] };
 }
 
 export function createApi(): OpenAPIHono<ApiEnv> {
   return new OpenAPIHono<ApiEnv>({
-    defaultHook: (result) => {
-      if (!result.success) refuseProblems(result.error.issues.map(toProblem));
+    defaultHook: (result, c) => {
+      const found = result.success ? [] : result.error.issues.map(toProblem);
+      refuseProblems(result.target === "json" ? [...c.get("bodyProblems"), ...found] : found);
     },
   });
 }

@@ -1,9 +1,36 @@
 import { z } from "@hono/zod-openapi";
+import { isLine, isProse } from "../../domain/text.ts";
 import { limits } from "../../limits.ts";
 import { readCursor } from "../../services/page.ts";
 
+/** Text that is shown on one line. */
+export const line = (max: number) =>
+  z.string().max(max).refine(isLine, { error: "must be on one line, with no control characters" });
+
+/** Text that people write for people. */
+export const prose = (max: number) =>
+  z.string().max(max).refine(isProse, { error: "must hold no control characters but tabs and ends of lines" });
+
+/** What tokens are meant for, or issued to. */
+export const names = (max: number) => z.array(line(limits.binding.text).min(1)).max(max).nullable();
+
 /** A JSON object to be kept as it is. */
 export const metadata = z.record(z.string(), z.unknown()).openapi({ type: "object", additionalProperties: true });
+
+const { bytes, depth } = limits.robotMetadata;
+
+/** The same beside a robot, of a size that lists of robots can bear. */
+export const robotMetadata = metadata
+  .refine((kept) => new TextEncoder().encode(JSON.stringify(kept)).length <= bytes, {
+    error: `must have at most ${bytes} bytes of JSON`,
+  })
+  .refine((kept) => depthOf(kept) <= depth, { error: `must not be nested deeper than ${depth}` })
+  .openapi({ type: "object", additionalProperties: true });
+
+function depthOf(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  return 1 + Object.values(value).reduce<number>((deepest, member) => Math.max(deepest, depthOf(member)), 0);
+}
 
 /** Epoch milliseconds: JavaScript writes years past 9999 its own way. */
 export const lastInstant = Date.UTC(9999, 11, 31);

@@ -12,7 +12,7 @@ import { organizationSettings, toOrganizationSettings } from "./organizations.ts
 import { principalSettings, toPrincipalSettings } from "./principals.ts";
 import { registrySettings, toRegistrySettings } from "./registries.ts";
 import { z } from "./route.ts";
-import { metadata } from "./schemas.ts";
+import { prose, robotMetadata } from "./schemas.ts";
 
 const name = z.string().min(1).max(1024);
 const $schema = z.string().optional().describe("For editors");
@@ -27,8 +27,8 @@ const entry = terms.extend({
 });
 
 const robot = z.strictObject({
-  description: z.string().max(limits.binding.description).optional(),
-  unstructured_metadata: metadata.optional(),
+  description: prose(limits.binding.description).optional(),
+  unstructured_metadata: robotMetadata.optional(),
   disabled: z.boolean().optional(),
   federation: z.array(entry).max(limits.binding.perRobot).optional(),
   grants: z.array(grant).max(limits.grantsPerRobot).optional(),
