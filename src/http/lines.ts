@@ -50,7 +50,8 @@ export async function streamLines(
           else controller.close();
         } catch (error) {
           onError(error);
-          throw error;
+          // The platform may write down what it is given: the statement that failed is for the log alone.
+          throw new Error("the answer broke off: the log says why");
         }
       },
       cancel: async () => {
