@@ -228,5 +228,5 @@ describe("while fifty change everything of one organization at once", () => {
 it("nobody waited for somebody who waited for them", () => {
   const log = instances.postgres.log.join("");
   expect(log).toContain("database system is ready");
-  expect(log.match(/.*deadlock detected.*/g) ?? []).toEqual([]);
+  expect(log.match(/.*deadlock detected/g)).toBeNull();
 });
