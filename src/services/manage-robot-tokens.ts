@@ -37,13 +37,13 @@ export async function regenerateRobotToken(
   { expiresAt, keepOldSeconds, registry }: RegenerateRequest,
 ): Promise<RegeneratedToken> {
   const now = deps.clock.now();
-  if (expiresAt && expiresAt.getTime() <= now) {
-    refuseProblems([{ path: ["expires_at"], message: "must lie in the future" }]);
-  }
   const make = () =>
     deps.db.transaction(async (tx) => {
       const organization = await getOrganizationToKeep(tx, actor, name.organization, "member");
       const robot = await getRobotToChange(tx, actor, name, "makers");
+      if (expiresAt && expiresAt.getTime() <= now) {
+        refuseProblems([{ path: ["expires_at"], message: "must lie in the future" }]);
+      }
       if (organization.robotTokens === "never") {
         throw new ManagementError(
           "conflict",

@@ -3,7 +3,7 @@ import type { JsonObject } from "../../domain/json.ts";
 import type { Actor } from "../actor.ts";
 import { requireMatch } from "../entity-tag.ts";
 import { deleteMember, putMember } from "../manage-members.ts";
-import { getOrganizationToChange } from "../manage-organizations.ts";
+import { getOrganization, getOrganizationToChange } from "../manage-organizations.ts";
 import { changeOrganization, type OrganizationSettings } from "../organization-settings.ts";
 import { recordChange } from "../record-change.ts";
 import { getDefaultRegistry } from "../role-grants.ts";
@@ -21,14 +21,16 @@ export interface AppliedState {
 }
 
 /** Makes an organization what a document says, whole or not at all. */
-export function putOrganizationState(
+export async function putOrganizationState(
   deps: StateDeps,
   actor: Actor,
   name: string,
   wanted: WantedOrganization,
   isDryRun: boolean,
 ): Promise<AppliedState> {
-  return together(deps, isDryRun, async (within) => {
+  const { repositoryPrefixes } = await getOrganization(deps, actor, name);
+  const inTurn = !isSame(wanted.settings?.repositoryPrefixes ?? repositoryPrefixes, repositoryPrefixes);
+  return together(deps, { isDryRun, inTurn }, async (within) => {
     const attempts = createAttempts();
     const applied = await applyOrganization(within, actor, name, wanted, attempts, []);
     attempts.finish();
@@ -94,17 +96,17 @@ async function applySettings(
 ): Promise<void> {
   if (!wanted) return;
   const { service } = await getDefaultRegistry(within.db);
-  const { anonymousPull, robotTokens, repositoryPrefixes, ...rest } = wanted;
-  const view = Object.entries({
-    ...rest,
-    robot_tokens: robotTokens,
-    repository_prefixes: repositoryPrefixes,
-    anonymous_pull: anonymousPull?.map(({ registry = service, repository }) => ({ registry, repository })),
-  });
-  if (view.every(([name, value]) => value === undefined || isSame(value, settings[name as keyof typeof settings]))) {
-    return;
-  }
-  await attempts.attempt(path, () => changeOrganization(within, actor, organization.name, wanted));
+  const stored = { ...organization, anonymousPull: settings.anonymous_pull };
+  const told: OrganizationSettings = {
+    ...wanted,
+    ...(wanted.anonymousPull && {
+      anonymousPull: wanted.anonymousPull.map(({ registry = service, repository }) => ({ registry, repository })),
+    }),
+  };
+  const changed = Object.entries(told).filter(([name, value]) => !isSame(value, stored[name as keyof typeof told]));
+  const change: OrganizationSettings = Object.fromEntries(changed);
+  if (changed.length === 0) return;
+  await attempts.attempt(path, () => changeOrganization(within, actor, organization.name, change));
 }
 
 async function applyMembers(

@@ -39,7 +39,7 @@ export function putServiceState(
   isDryRun: boolean,
 ): Promise<AppliedServiceState> {
   requireSuperUser(actor);
-  return together(deps, isDryRun, async (within) => {
+  return together(deps, { isDryRun, inTurn: true }, async (within) => {
     const before = await readServiceHoldings(within.db);
     if (actor.ifMatch !== undefined) await requireMatch(actor, await toServiceDocument(within.db, before));
     const step: Step = { within, actor: withoutConditions(actor), before, wanted, attempts: createAttempts() };

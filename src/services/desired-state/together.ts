@@ -17,17 +17,19 @@ class DryRun<T> extends Error {
   }
 }
 
+export interface Way {
+  /** Whether all of it is taken back in the end. */
+  readonly isDryRun: boolean;
+  /** Whether nobody else may change what organizations, principals or registries there are meanwhile. */
+  readonly inTurn: boolean;
+}
+
 /**
- * Does all of the work in one transaction, which a dry run then takes back. What asks issuers, or reads what is
- * committed, waits until it is over.
+ * Does all of the work in one transaction. What asks issuers, or reads what is committed, waits until it is over.
  *
  * @param work is given what services need, in that transaction
  */
-export async function together<T>(
-  deps: StateDeps,
-  isDryRun: boolean,
-  work: (within: StateDeps) => Promise<T>,
-): Promise<T> {
+export async function together<T>(deps: StateDeps, way: Way, work: (within: StateDeps) => Promise<T>): Promise<T> {
   const untried = new Map<string, Issuer[]>();
   const within = (tx: Deps["db"]): StateDeps => ({
     ...deps,
@@ -42,11 +44,12 @@ export async function together<T>(
     },
   });
   try {
-    const result = await inTurn(deps.db, async (tx) => {
+    const inTransaction = async (tx: Deps["db"]) => {
       const done = await work(within(tx));
-      if (isDryRun) throw new DryRun(done);
+      if (way.isDryRun) throw new DryRun(done);
       return done;
-    });
+    };
+    const result = await (way.inTurn ? inTurn(deps.db, inTransaction) : deps.db.transaction(inTransaction));
     await deps.keys.reload();
     for (const [party, issuers] of untried) await tryIssuers(deps, issuers, party);
     return result;
