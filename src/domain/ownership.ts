@@ -1,3 +1,5 @@
+import { isRepositoryName } from "./names.ts";
+
 /** What says which repository names are an organization's own. */
 export interface RepositoryOwner {
   readonly name: string;
@@ -9,6 +11,11 @@ export interface RepositoryOwner {
 export function ownsPattern({ name, repositoryPrefixes }: RepositoryOwner, pattern: string): boolean {
   const below = [name, ...repositoryPrefixes].map((prefix) => `${bareName(prefix)}/`);
   return repositoryPrefixes.includes(pattern) || below.some((start) => pattern.startsWith(start));
+}
+
+/** Whether `name` names one repository, and it is the organization's. */
+export function ownsRepository(owner: RepositoryOwner, name: string): boolean {
+  return isRepositoryName(name) && ownsPattern(owner, name);
 }
 
 /** Whether two organizations could call a repository their own. */

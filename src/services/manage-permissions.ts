@@ -2,7 +2,7 @@ import type { Deps } from "../deps.ts";
 import { roleIn } from "../domain/access.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { formatRobotName, isRepositoryName, parseRobotName, type RobotName } from "../domain/names.ts";
-import { ownsPattern, type RepositoryOwner } from "../domain/ownership.ts";
+import { ownsPattern, ownsRepository, type RepositoryOwner } from "../domain/ownership.ts";
 import { type Role, roleActions, roleOf } from "../domain/role.ts";
 import { authorize, type Grant } from "../domain/scope.ts";
 import { printable } from "../domain/text.ts";
@@ -127,7 +127,7 @@ export async function listRobotPermissions(
     .map(({ pattern }): Grant => ({ type: "repository", pattern, actions: ["pull"] }));
   return grants
     .flatMap(({ type, pattern: repository, actions }) => {
-      const role = type === "repository" && isOwn(organization, repository) ? roleOf(actions) : undefined;
+      const role = type === "repository" && ownsRepository(organization, repository) ? roleOf(actions) : undefined;
       return role ? [{ repository, isPublic: isPublic(repository, anonymous), role }] : [];
     })
     .toSorted((one, other) => (one.repository < other.repository ? -1 : 1));
@@ -157,13 +157,9 @@ function readUser(user: string): RobotName {
 }
 
 function requireOwn(organization: RepositoryOwner, repository: string): void {
-  if (!isOwn(organization, repository)) {
+  if (!ownsRepository(organization, repository)) {
     throw notFound(`repository ${printable(repository)} of the organization ${organization.name}`);
   }
-}
-
-function isOwn(organization: RepositoryOwner, repository: string): boolean {
-  return isRepositoryName(repository) && ownsPattern(organization, repository);
 }
 
 function isPublic(name: string, anonymous: readonly Grant[]): boolean {

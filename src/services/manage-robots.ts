@@ -6,7 +6,6 @@ import {
   deleteRobot as deleteRobotRow,
   findRobot,
   insertRobot,
-  listRobots,
   lockRobot,
   type Robot,
   type RobotChange,
@@ -18,7 +17,6 @@ import { type Actor, requireMaker, requireRole } from "./actor.ts";
 import { requireMatch } from "./entity-tag.ts";
 import { getOrganization, getOrganizationToKeep } from "./manage-organizations.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
-import { type Page, pageOf } from "./page.ts";
 import { recordChange } from "./record-change.ts";
 import { type IssuedStaticToken, issueStaticToken } from "./static-tokens.ts";
 import { viewOfRobot } from "./views.ts";
@@ -112,16 +110,6 @@ export async function getRobotToChange(tx: Deps["db"], actor: Actor, name: Robot
 
 function noRobot(name: RobotName): ManagementError {
   return notFound(`robot ${formatRobotName(name)}`);
-}
-
-export async function pageRobots(
-  deps: Pick<Deps, "db">,
-  actor: Actor,
-  organizationName: string,
-  { after, limit }: { after: string; limit: number },
-): Promise<Page<Robot>> {
-  const organization = await getOrganization(deps, actor, organizationName);
-  return pageOf(await listRobots(deps.db, organization.id, after, limit + 1), limit, ({ name }) => name);
 }
 
 export async function changeRobot(

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNull, type SQL, sql } from "drizzle-orm";
 import type { Db } from "./db.ts";
 import { grants, organizations, registries, robots } from "./schema.ts";
 
@@ -18,6 +18,17 @@ export async function keepRegistries(tx: Db) {
     .select({ id: registries.id, service: registries.service, isDefault: registries.isDefault })
     .from(registries)
     .for("key share");
+}
+
+/** What robots hold on repositories of one registry. */
+export async function listRepositoryGrants(db: Db, registryId: string, robotIds: readonly string[]) {
+  if (robotIds.length === 0) return [];
+  return db
+    .select({ robotId: grants.robotId, pattern: grants.pattern, actions: grants.actions })
+    .from(grants)
+    .where(
+      and(inArray(grants.robotId, [...robotIds]), eq(grants.registryId, registryId), eq(grants.type, "repository")),
+    );
 }
 
 export interface StoredGrant extends Pick<GrantRow, "type" | "pattern" | "actions" | "registryId"> {

@@ -128,8 +128,15 @@ function present({ robot, role }: RepositoryPermission): z.infer<typeof permissi
   return { role, name: formatRobotName(robot), is_robot: true, is_org_member: true };
 }
 
-function presentPermitted(organization: string, one: PermittedRepository): z.infer<typeof permitted> {
+/** As Quay's clients know a repository: without the organization in front, unless it has another name there. */
+export function nameWithin(organization: string, repository: string): string {
   const own = `${organization}/`;
-  const name = one.repository.startsWith(own) ? one.repository.slice(own.length) : one.repository;
-  return { repository: { name, full_name: one.repository, is_public: one.isPublic }, role: one.role };
+  return repository.startsWith(own) ? repository.slice(own.length) : repository;
+}
+
+function presentPermitted(organization: string, one: PermittedRepository): z.infer<typeof permitted> {
+  return {
+    repository: { name: nameWithin(organization, one.repository), full_name: one.repository, is_public: one.isPublic },
+    role: one.role,
+  };
 }

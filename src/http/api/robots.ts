@@ -2,11 +2,13 @@ import type { Deps } from "../../deps.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import { formatRobotName } from "../../domain/names.ts";
 import { limits } from "../../limits.ts";
-import { changeRobot, createRobot, deleteRobot, getRobot, pageRobots } from "../../services/manage-robots.ts";
+import { type ListedRobot, pageRobots } from "../../services/list-robots.ts";
+import { changeRobot, createRobot, deleteRobot, getRobot } from "../../services/manage-robots.ts";
 import type { IssuedStaticToken } from "../../services/static-tokens.ts";
 import { viewOfRobot } from "../../services/views.ts";
 import type { Robot } from "../../store/robots.ts";
 import { putEntityTag } from "./conditions.ts";
+import { nameWithin } from "./repositories.ts";
 import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
 import { metadata, organizationParam, pageQuery, prose, robotMetadata, robotParam } from "./schemas.ts";
 
@@ -26,13 +28,36 @@ export const robot = z
 
 const description = prose(limits.binding.description);
 
+const listedRobot = robot
+  .extend({
+    repositories: z
+      .array(z.string())
+      .optional()
+      .openapi({ description: "With `permissions`: those of the default registry that it has a role on" }),
+    teams: z.array(z.never()).optional().openapi({ description: "Beside them: there are none here" }),
+  })
+  .openapi("ListedRobot");
+
+/** As Quay's clients write one. */
+const flag = z
+  .stringbool({ truthy: ["true", "1"], falsy: ["false", "0", "null", ""], error: "must be true or false" })
+  .openapi({ type: "boolean" });
+
 const listed = createRoute({
   method: "get",
   path: "/organization/{org}/robots",
   summary: "List robots",
-  request: { params: organizationParam, query: pageQuery },
+  request: {
+    params: organizationParam,
+    query: pageQuery.extend({
+      // Quay's clients ask for no second page.
+      limit: pageQuery.shape.limit.unwrap().default(limits.page.max),
+      permissions: flag.default(false).openapi({ description: "Tell what they have a role on" }),
+      token: flag.optional().openapi({ description: "Without effect: tokens are shown once, when they are made" }),
+    }),
+  },
   responses: {
-    200: json(z.object({ robots: z.array(robot), next_page: z.string().optional() }), "One page"),
+    200: json(z.object({ robots: z.array(listedRobot), next_page: z.string().optional() }), "One page, by name"),
   },
 });
 
@@ -87,9 +112,9 @@ export function robotRoutes(deps: Deps) {
   const api = createApi();
   api.openapi(listed, async (c) => {
     const { org } = c.req.valid("param");
-    const { limit, next_page: after } = c.req.valid("query");
-    const { items, next } = await pageRobots(deps, actorOf(c), org, { after, limit });
-    const robots = items.map((item) => presentRobot(org, item));
+    const { limit, next_page: after, permissions } = c.req.valid("query");
+    const { items, next } = await pageRobots(deps, actorOf(c), org, { after, limit, permissions });
+    const robots = items.map((item) => presentListed(org, item));
     return c.json({ robots, ...(next !== undefined && { next_page: next }) }, 200);
   });
   api.openapi(created, async (c) => {
@@ -133,6 +158,12 @@ export function robotRoutes(deps: Deps) {
     return c.body(null, 204);
   });
   return api;
+}
+
+function presentListed(organization: string, { robot: row, repositories }: ListedRobot): z.infer<typeof listedRobot> {
+  const shown = presentRobot(organization, row);
+  if (!repositories) return shown;
+  return { ...shown, repositories: repositories.map((name) => nameWithin(organization, name)), teams: [] };
 }
 
 export function presentRobot(organization: string, row: Robot): z.infer<typeof robot> {
