@@ -29,6 +29,16 @@ export async function lockRobot(tx: Db, name: RobotName): Promise<RobotOfOrganiz
   return rows[0];
 }
 
+/** Locks all robots of an organization, whose own lock keeps others from being made meanwhile. */
+export async function lockRobotsIn(tx: Db, organizationId: string): Promise<void> {
+  await tx
+    .select({ id: robots.id })
+    .from(robots)
+    .where(eq(robots.organizationId, organizationId))
+    .orderBy(asc(robots.name))
+    .for("update");
+}
+
 function selectByName(db: Db, { organization, robot }: RobotName) {
   return db
     .select({ robot: robots, organization: organizations })

@@ -1,5 +1,6 @@
 import type { Problem } from "../../domain/binding.ts";
 import type { JsonObject } from "../../domain/json.ts";
+import { lockRobotsIn } from "../../store/robots.ts";
 import type { Actor } from "../actor.ts";
 import { requireMatch } from "../entity-tag.ts";
 import { deleteMember, putMember } from "../manage-members.ts";
@@ -9,6 +10,7 @@ import { recordChange } from "../record-change.ts";
 import { getDefaultRegistry } from "../role-grants.ts";
 import { type Attempts, createAttempts } from "./attempts.ts";
 import { difference, differing, isSame, type StateChange } from "./difference.ts";
+import { openIssuers } from "./open-issuers.ts";
 import { applyRobots } from "./put-robots.ts";
 import { type OrganizationHoldings, readHoldings, robotNameIn, toDocument } from "./read-organization-state.ts";
 import { type StateDeps, together, withoutConditions } from "./together.ts";
@@ -48,10 +50,12 @@ export async function applyOrganization(
   path: Problem["path"],
 ): Promise<AppliedState> {
   const organization = await getOrganizationToChange(within.db, actor, name);
+  await lockRobotsIn(within.db, organization.id);
   const before = await readHoldings(within.db, organization);
   await requireMatch(actor, toDocument(before));
   const part = withoutConditions(actor);
 
+  await openIssuers(within, [wanted]);
   await applySettings(within, part, before, wanted.settings, attempts, [...path, "settings"]);
   await applyRobots(within, part, before, wanted, attempts, path);
   await applyMembers(within, part, before, wanted, attempts, [...path, "members"]);

@@ -1,6 +1,8 @@
 import { unsetIssuer } from "../../domain/issuer-settings.ts";
 import type { Json, JsonObject } from "../../domain/json.ts";
 import { unsetRegistry } from "../../domain/registry-settings.ts";
+import { lockOrganization } from "../../store/organizations.ts";
+import { lockRobotsIn } from "../../store/robots.ts";
 import { type Actor, requireSuperUser } from "../actor.ts";
 import { bootstrapPrincipal } from "../bootstrap.ts";
 import { requireMatch } from "../entity-tag.ts";
@@ -11,6 +13,7 @@ import { changeRegistry, createRegistry, deleteRegistry } from "../manage-regist
 import { recordChange } from "../record-change.ts";
 import { type Attempts, createAttempts } from "./attempts.ts";
 import { difference, isSame, type StateChange, type Things } from "./difference.ts";
+import { openIssuers } from "./open-issuers.ts";
 import { type AppliedState, applyOrganization } from "./put-organization-state.ts";
 import {
   describeHoldings,
@@ -44,7 +47,9 @@ export function putServiceState(
     if (actor.ifMatch !== undefined) await requireMatch(actor, await toServiceDocument(within.db, before));
     const step: Step = { within, actor: withoutConditions(actor), before, wanted, attempts: createAttempts() };
 
+    await lockOrganizations(step);
     await applyIssuers(step);
+    await openIssuers(within, Object.values(wanted.organizations ?? {}));
     await applyRegistries(step);
     await applyPrincipals(step);
     const changed = await applyOrganizations(step);
@@ -67,6 +72,14 @@ interface Step {
   readonly before: ServiceHoldings;
   readonly wanted: WantedService;
   readonly attempts: Attempts;
+}
+
+/** Before anything else, and in one order: others who change them wait, and nobody waits for them. */
+async function lockOrganizations({ within: { db }, wanted }: Step): Promise<void> {
+  for (const name of Object.keys(wanted.organizations ?? {}).sort()) {
+    const organization = await lockOrganization(db, name);
+    if (organization) await lockRobotsIn(db, organization.id);
+  }
 }
 
 async function applyIssuers({ within, actor, before, wanted, attempts }: Step): Promise<void> {
