@@ -11,6 +11,8 @@ interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** For its standard input. A credential goes in here: everyone on the machine sees arguments. */
   readonly input?: string;
+  /** Where it runs; absent: where this process does. */
+  readonly directory?: string;
 }
 
 /** A hung client is a failure, not a hung suite. */
@@ -25,6 +27,7 @@ export function run(command: string, args: readonly string[], options: RunOption
   const { PATH = "" } = process.env;
   const running = promisify(execFile)(command, args, {
     env: { PATH, ...options.environment },
+    cwd: options.directory,
     timeout: MAX_MILLISECONDS,
     killSignal: "SIGKILL",
   });

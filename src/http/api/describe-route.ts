@@ -31,6 +31,9 @@ const tags = {
 
 const ACTIONS = ["explain", "refresh", "regenerate", "rotate"];
 
+/** What is there or is not, and has no entity tag. */
+const NEVER_EDITED = ["token", "tokens", "deleted-organizations"];
+
 const ref = (type: string, name: string) => ({ $ref: `#/components/${type}/${name}` });
 
 export const ifMatch = ref("parameters", "IfMatch");
@@ -45,10 +48,10 @@ export function describeRoute(
 ) {
   const { method, path, responses } = route;
   const nouns = nounsOf(path);
-  const endsTokens = method === "delete" && /^tokens?$/.test(nouns.at(-1) ?? "");
+  const edits = ["put", "patch", "delete"].includes(method) && !NEVER_EDITED.includes(nouns.at(-1) ?? "");
   const parameters = [
     ...(route.parameters ?? []),
-    ...(["put", "patch", "delete"].includes(method) && !endsTokens ? [ifMatch] : []),
+    ...(edits ? [ifMatch] : []),
     ...(method === "post" && 201 in responses ? [idempotencyKey] : []),
   ];
   return {

@@ -49,7 +49,7 @@ export const organizationSettings = z.object({
     }),
 });
 
-const changes = organizationSettings.partial().openapi({ type: "object" });
+const changes = organizationSettings.partial();
 
 const organization = organizationSettings
   .extend({ name: z.string(), created: z.iso.datetime() })
