@@ -34,7 +34,7 @@ const listedRobot = robot
       .array(z.string())
       .optional()
       .openapi({ description: "With `permissions`: those of the default registry that it has a role on" }),
-    teams: z.array(z.never()).optional().openapi({ description: "Beside them: there are none here" }),
+    teams: z.array(z.string()).max(0).optional().openapi({ description: "Beside them: there are none here" }),
   })
   .openapi("ListedRobot");
 
