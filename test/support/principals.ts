@@ -4,8 +4,15 @@ import { type ApiAnswer, call, type TestBerth } from "./berth.ts";
 export interface TestPrincipal {
   readonly name: string;
   readonly token: string;
-  api(method: string, path: string, body?: unknown): Promise<ApiAnswer>;
+  readonly api: ManagementCall;
 }
+
+export type ManagementCall = (
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Readonly<Record<string, string>>,
+) => Promise<ApiAnswer>;
 
 interface Given {
   readonly super_user?: boolean | "read_only";
@@ -15,6 +22,7 @@ interface Given {
 interface Narrowed {
   readonly read_only?: boolean;
   readonly organizations?: readonly string[];
+  readonly expires_at?: string;
 }
 
 /** @param narrowed how the token narrows what the principal may do */
@@ -30,17 +38,19 @@ export async function makePrincipal(
     throw new Error(`no principal ${name}: ${JSON.stringify([made.body, answer.body])}`);
   }
   const { token } = answer.body;
-  return {
-    name,
-    token,
-    api: (method, path, body) =>
-      call(`${berth.url}/api/v1${path}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${token}`,
-          ...(body !== undefined && { "content-type": "application/json" }),
-        },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      }),
-  };
+  return { name, token, api: managementBy(berth, token) };
+}
+
+/** Management calls with a credential. */
+export function managementBy({ url }: Pick<TestBerth, "url">, credential: string): ManagementCall {
+  return (method, path, body, headers = {}) =>
+    call(`${url}/api/v1${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${credential}`,
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
 }
