@@ -40,7 +40,7 @@ describe("README", () => {
 
   it("lists every variable that the configuration reads, and no other", async () => {
     const source = await readFile(join(root, "src/config.ts"), "utf8");
-    const unsupported = /^BERTH_(STATE_FILE|MAX_STALENESS|METRICS_PUBLIC)$/;
+    const unsupported = /^BERTH_(MAX_STALENESS|METRICS_PUBLIC)$/;
     const read = [...source.matchAll(/"([A-Z]+(?:_[A-Z]+)*)"/g)]
       .map(([, name = ""]) => name)
       .filter((name) => !unsupported.test(name));

@@ -64,7 +64,7 @@ const registryCodes: Readonly<Record<Exclude<TokenRefusal["code"], Refusal["code
 };
 
 const httpCodes = ["request_invalid", "target_invalid", "body_too_large", "method_not_allowed", "not_found", "invalid"];
-const managementCodes = ["unauthenticated", "forbidden", "conflict", "already_exists"];
+const managementCodes = ["unauthenticated", "forbidden", "conflict", "already_exists", "precondition_failed"];
 const serviceCodes = ["unavailable", "internal"];
 const codes = [
   ...Object.keys(refusals),

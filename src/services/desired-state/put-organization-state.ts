@@ -60,7 +60,7 @@ export async function applyOrganization(
   await applyRobots(within, part, before, wanted, attempts, path);
   await applyMembers(within, part, before, wanted, attempts, [...path, "members"]);
 
-  const after = await readHoldings(within.db, { ...organization });
+  const after = await readHoldings(within.db, await getOrganization(within, actor, name));
   const [then, now] = [toDocument(before), toDocument(after)];
   const changes = differences(name, then, now);
   if (changes.length > 0) {
