@@ -159,6 +159,16 @@ describe("while fifty change everything of one organization at once", () => {
     ],
     regenerate: [[200, 404], (robot) => ask("POST", `${robotPath(robot)}/regenerate`, {})],
     promote: [[200, 404], (robot) => ask("PUT", `/organization/acme/members/acme+${robot}`, { role: "reader" })],
+    declare: [
+      [200],
+      (_, turn) =>
+        ask("PUT", "/organization/acme/state", {
+          settings: { email: `${turn}@acme.example` },
+          robots: Object.fromEntries(lasting.map((robot) => [robot, { description: `${turn}` }])),
+          prototypes: { [lasting[turn % 5] ?? ""]: "read" },
+          unlisted: "keep",
+        }),
+    ],
     create: [[201, 400], (_, turn) => ask("PUT", robotPath(fleeting[turn % 3] ?? ""), {})],
     delete: [[204, 404], (_, turn) => ask("DELETE", robotPath(fleeting[turn % 3] ?? ""))],
   };
