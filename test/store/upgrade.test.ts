@@ -10,6 +10,7 @@ import { type Database, openEmbedded } from "../../src/ports/node/database.ts";
 import { maintain } from "../../src/services/bootstrap.ts";
 import { createKeys } from "../../src/services/key-ring.ts";
 import { findDefaultRegistry } from "../../src/store/registries.ts";
+import { findRobot } from "../../src/store/robots.ts";
 import { listSigningKeys } from "../../src/store/signing-keys.ts";
 import { issueAuthority, issueLeaf } from "../../src/tokens/certificates.ts";
 import { isRegistryToken, mintRegistryToken } from "../../src/tokens/registry-token.ts";
@@ -21,6 +22,9 @@ const now = Date.UTC(2030, 0, 1);
 const seconds = now / 1000;
 const service = "registry.example";
 const registryId = uuidv7();
+const adminId = uuidv7();
+/** By the robots that they made. */
+const makers = { ci: "admin", left: "gone" };
 /** The migrations of the version before registries had keys that follow one another. */
 const OLD_MIGRATIONS = 4;
 let directory: string;
@@ -88,6 +92,18 @@ async function fill(client: PGlite): Promise<void> {
         createdAt,
       ],
     );
+  await client.query(`insert into principals (id, name, super_user, created_at) values ($1, 'admin', true, $2)`, [
+    adminId,
+    createdAt,
+  ]);
+  await client.query(`insert into organizations (id, name, created_at) values ($1, 'acme', $2)`, [uuidv7(), createdAt]);
+  for (const [robot, maker] of Object.entries(makers)) {
+    await client.query(
+      `insert into robots (id, organization_id, name, description, unstructured_metadata, created_at, created_by)
+        select $1, id, $2, '', '{}', $3, $4 from organizations`,
+      [uuidv7(), robot, createdAt, maker],
+    );
+  }
   await insert(await make("robot_token"));
   const [authority, leaf] = [await make("registry_authority"), await make("registry_token")];
   const issuer = await openKey(authority, sealer);
@@ -104,6 +120,16 @@ async function fill(client: PGlite): Promise<void> {
 }
 
 describe("a database of the version before", () => {
+  it("has its robots, each known by who made it, where that is still there", async () => {
+    const creators = await Promise.all(
+      Object.keys(makers).map(async (robot) => (await findRobot(database.db, { organization: "acme", robot }))?.robot),
+    );
+    expect(creators).toMatchObject([
+      { createdBy: "admin", creatorId: adminId, role: null },
+      { createdBy: "gone", creatorId: null, role: null },
+    ]);
+  });
+
   it("has its keys and its registry as they were, and what they did not say is settled", async () => {
     const keys = await listSigningKeys(database.db);
     expect(keys.map(({ purpose, status, profile }) => [purpose, status, profile]).sort()).toEqual([
