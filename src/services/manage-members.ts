@@ -15,7 +15,7 @@ import { recordChange } from "./record-change.ts";
 
 type ManageDeps = Pick<Deps, "db" | "clock" | "random">;
 
-/** Who holds a role in an organization, by name. */
+/** Who holds a role in an organization: principals, then robots, by name. */
 export async function pageMembers(
   { db }: Pick<Deps, "db">,
   actor: Actor,

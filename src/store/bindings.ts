@@ -53,36 +53,51 @@ export interface BindingOfRobot {
   readonly robot: string;
 }
 
+interface TrustFilter {
+  readonly issuer?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly after?: string | undefined;
+}
+
 /** The bindings to an issuer, or to one subject of it, in the order in which they were made, those after the id `after`. */
-export async function listBindingsTo(
-  db: Db,
-  filter: {
-    readonly issuer?: string | undefined;
-    readonly subject?: string | undefined;
-    readonly after?: string | undefined;
-  },
-  limit: number,
-): Promise<BindingOfRobot[]> {
-  const { issuer, subject, after } = filter;
+export async function listBindingsTo(db: Db, filter: TrustFilter, limit: number): Promise<BindingOfRobot[]> {
   const rows = await db
     .select({ binding: bindings, issuer: ofIssuer, organization: organizations.name, robot: robots.name })
     .from(bindings)
     .innerJoin(issuers, eq(bindings.issuerId, issuers.id))
     .innerJoin(robots, eq(bindings.robotId, robots.id))
     .innerJoin(organizations, eq(robots.organizationId, organizations.id))
+    .where(inArray(bindings.id, selectBindingsTo(db, filter, limit)))
+    .orderBy(asc(bindings.id));
+  return rows.map(({ organization, robot, ...row }) => ({
+    binding: toRecord(row),
+    robot: formatRobotName({ organization, robot }),
+  }));
+}
+
+/** Their ids alone: of each issuer that shares the string no more are read than one page could take. */
+function selectBindingsTo(db: Db, { issuer, subject, after }: TrustFilter, limit: number) {
+  const page = db
+    .select({ id: bindings.id })
+    .from(bindings)
     .where(
       and(
-        issuer === undefined ? undefined : eq(issuers.issuer, issuer),
+        issuer === undefined ? undefined : eq(bindings.issuerId, issuers.id),
         subject === undefined ? undefined : eq(bindings.subject, subject),
         after === undefined ? undefined : gt(bindings.id, after),
       ),
     )
     .orderBy(asc(bindings.id))
     .limit(limit);
-  return rows.map(({ organization, robot, ...row }) => ({
-    binding: toRecord(row),
-    robot: formatRobotName({ organization, robot }),
-  }));
+  if (issuer === undefined) return page;
+  const own = page.as("own");
+  return db
+    .select({ id: own.id })
+    .from(issuers)
+    .innerJoinLateral(own, sql`true`)
+    .where(eq(issuers.issuer, issuer))
+    .orderBy(asc(own.id))
+    .limit(limit);
 }
 
 interface JoinedRow {

@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, isNotNull, sql } from "drizzle-orm";
-import { unionAll } from "drizzle-orm/pg-core";
 import type { OrganizationRole } from "../domain/access.ts";
+import { formatRobotName } from "../domain/names.ts";
 import type { Db } from "./db.ts";
 import { memberships, principals, robots } from "./schema.ts";
 
@@ -16,27 +16,33 @@ interface Named {
   readonly name: string;
 }
 
-/** Who holds a role in an organization, by name, those after `after`. */
+/** Who holds a role in an organization: principals, then robots, each by name; those after the name `after`. */
 export async function listMembers(db: Db, organization: Named, after: string, limit: number): Promise<Member[]> {
-  const robotName = sql<string>`${organization.name}::text || '+' || ${robots.name}`;
-  const rows = await unionAll(
-    db
-      .select({ name: sql<string>`${principals.name}`.as("name"), kind: kind("service"), role: memberships.role })
-      .from(memberships)
-      .innerJoin(principals, eq(memberships.principalId, principals.id))
-      .where(and(eq(memberships.organizationId, organization.id), gt(principals.name, after))),
-    db
-      .select({ name: robotName.as("name"), kind: kind("robot"), role: sql<OrganizationRole>`${robots.role}` })
-      .from(robots)
-      .where(and(eq(robots.organizationId, organization.id), isNotNull(robots.role), sql`${robotName} > ${after}`)),
-  )
-    .orderBy(asc(sql`name`))
-    .limit(limit);
-  return rows;
+  const people = after.includes("+") ? [] : await listPrincipalsIn(db, organization, after, limit);
+  if (people.length === limit) return people;
+  const [, robot = ""] = after.split("+");
+  return [...people, ...(await listRobotsIn(db, organization, robot, limit - people.length))];
 }
 
-function kind(name: Member["kind"]) {
-  return sql<Member["kind"]>`${name}::text`.as("kind");
+async function listPrincipalsIn(db: Db, { id }: Named, after: string, limit: number): Promise<Member[]> {
+  const rows = await db
+    .select({ name: principals.name, role: memberships.role })
+    .from(memberships)
+    .innerJoin(principals, eq(memberships.principalId, principals.id))
+    .where(and(eq(memberships.organizationId, id), gt(principals.name, after)))
+    .orderBy(asc(principals.name))
+    .limit(limit);
+  return rows.map((row) => ({ ...row, kind: "service" }));
+}
+
+async function listRobotsIn(db: Db, { id, name }: Named, after: string, limit: number): Promise<Member[]> {
+  const rows = await db
+    .select({ robot: robots.name, role: sql<OrganizationRole>`${robots.role}` })
+    .from(robots)
+    .where(and(eq(robots.organizationId, id), isNotNull(robots.role), gt(robots.name, after)))
+    .orderBy(asc(robots.name))
+    .limit(limit);
+  return rows.map(({ robot, role }) => ({ name: formatRobotName({ organization: name, robot }), kind: "robot", role }));
 }
 
 export async function findMembership(

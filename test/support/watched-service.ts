@@ -29,6 +29,8 @@ export interface WatchedService {
   readonly statements: Statement[];
   /** The same database, past the service. */
   readonly sql: postgres.Sql;
+  /** What describes the API. */
+  document(): Promise<Response>;
   /** A management call, by the bootstrap superuser if no other token is given. */
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
   close(): Promise<void>;
@@ -78,6 +80,7 @@ export async function watchService(databaseUrl: string): Promise<WatchedService>
   return {
     statements,
     sql,
+    document: async () => app.request("/openapi.json"),
     get: async (path, headers = {}) =>
       app.request(`/api/v1${path}`, { headers: { authorization: `Bearer ${adminToken}`, ...headers } }),
     close: () => sql.end({ timeout: 5 }),

@@ -32,7 +32,10 @@ const listed = createRoute({
   summary: "Who holds a role in an organization",
   request: { params: organizationParam, query: pageQuery },
   responses: {
-    200: json(z.object({ members: z.array(member), next_page: z.string().optional() }), "One page, by name"),
+    200: json(
+      z.object({ members: z.array(member), next_page: z.string().optional() }),
+      "One page: principals, then robots, by name",
+    ),
   },
 });
 
