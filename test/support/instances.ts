@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { Environment } from "../../src/environment.ts";
 import { type ApiAnswer, call, startBerth, type TestBerth } from "./berth.ts";
 import { freePort } from "./free-port.ts";
 import { startPostgres, type TestPostgres } from "./postgres.ts";
@@ -6,6 +7,8 @@ import { startPostgres, type TestPostgres } from "./postgres.ts";
 /** Two instances of the service on one PostgreSQL, behind one public address. */
 export interface Instances {
   readonly postgres: TestPostgres;
+  /** What both were started with. */
+  readonly environment: { readonly DATABASE_URL: string } & Environment;
   readonly one: TestBerth;
   readonly other: TestBerth;
   /** A management call at one of the two, by turns. */
@@ -29,6 +32,7 @@ export async function startInstances(): Promise<Instances> {
   let asked = 0;
   return {
     postgres,
+    environment,
     one,
     other,
     ask(method, path, body, headers = {}) {
