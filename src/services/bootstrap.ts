@@ -6,6 +6,7 @@ import { deleteIdempotencyKeys } from "../store/idempotency-keys.ts";
 import { deleteUnboundIssuers } from "../store/issuers.ts";
 import {
   deleteExpiredApiTokens,
+  findApiToken,
   findPrincipal,
   hasApiToken,
   insertPrincipal,
@@ -23,15 +24,17 @@ import { type MaintainDeps, openKeyLife } from "./key-life.ts";
 
 export const bootstrapPrincipal = "admin";
 const BOOTSTRAP_TOKEN = "bootstrap";
+const MISSING =
+  "BERTH_ADMIN_TOKEN is required at the first start with DATABASE_URL: the API token of the first superuser (try: openssl rand -base64 32)";
 
 export interface BootstrapSettings {
   readonly registryService: string;
   readonly adminToken?: Secret;
 }
 
-/** The service was never given an API token, and none comes with this start. */
-export class NoAdminTokenError extends Error {
-  override readonly name = "NoAdminTokenError";
+/** The admin token of this start makes no superuser; the message says what would. */
+export class AdminTokenError extends Error {
+  override readonly name = "AdminTokenError";
 }
 
 /**
@@ -39,7 +42,7 @@ export class NoAdminTokenError extends Error {
  * ends the one before), the default registry, the keys. Safe to run at every start, on several instances
  * at once.
  *
- * @throws {NoAdminTokenError} {SealError}
+ * @throws {AdminTokenError} {SealError}
  */
 export async function bootstrap(db: Db, settings: BootstrapSettings, deps: MaintainDeps): Promise<void> {
   await alone(db, async (tx) => {
@@ -70,21 +73,32 @@ export async function maintain(db: Db, deps: MaintainDeps & RetentionDeps): Prom
 async function ensureSuperuser(tx: Db, adminToken: Secret | undefined, { clock, random }: MaintainDeps): Promise<void> {
   const createdAt = new Date(clock.now());
   if (!adminToken) {
-    if (!(await hasApiToken(tx))) throw new NoAdminTokenError("no admin token is given, and none was ever set");
+    if (!(await hasApiToken(tx))) throw new AdminTokenError(MISSING);
     return;
   }
   const existing = await findPrincipal(tx, bootstrapPrincipal);
   const principal = existing ?? { id: random.uuid(), name: bootstrapPrincipal, superUser: true, createdAt };
   if (!existing) await insertPrincipal(tx, principal);
   else await updatePrincipal(tx, existing.id, { superUser: true });
+  const tokenHash = await sha256(adminToken.reveal());
+  await refuseOther(tx, tokenHash);
   await putApiToken(tx, {
     id: random.uuid(),
     principalId: principal.id,
     name: BOOTSTRAP_TOKEN,
-    tokenHash: await sha256(adminToken.reveal()),
+    tokenHash,
     createdAt,
     createdBy: bootstrapPrincipal,
   });
+}
+
+/** A token that was made by the API has a name, and maybe an end, of its own. */
+async function refuseOther(tx: Db, tokenHash: string): Promise<void> {
+  const found = await findApiToken(tx, tokenHash);
+  if (!found || (found.principal.name === bootstrapPrincipal && found.token.name === BOOTSTRAP_TOKEN)) return;
+  throw new AdminTokenError(
+    `BERTH_ADMIN_TOKEN is the API token ${found.token.name} of ${found.principal.name}: give it one that is nobody's yet (try: openssl rand -base64 32)`,
+  );
 }
 
 /** What the default registry is called is settled at the first start: renaming it would orphan its grants. */

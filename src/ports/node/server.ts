@@ -15,7 +15,7 @@ import { limits } from "../../limits.ts";
 import { createIssuerKeys } from "../../oidc/issuers.ts";
 import type { Clock, Log } from "../../platform.ts";
 import { summarizeRefusals, writeSummary } from "../../services/audit-refusals.ts";
-import { bootstrap, maintain, NoAdminTokenError } from "../../services/bootstrap.ts";
+import { AdminTokenError, bootstrap, maintain } from "../../services/bootstrap.ts";
 import { createKeys } from "../../services/key-ring.ts";
 import { createLimiter } from "../../services/limiter.ts";
 import { writeUses } from "../../services/write-uses.ts";
@@ -65,7 +65,7 @@ export async function startServer({ environment, write, clock = systemClock }: S
     const random = { uuid: uuidv7 };
     const { db } = storage.database;
     await bootstrap(db, storage.config, { sealer, clock, random }).catch((error) => {
-      throw error instanceof NoAdminTokenError ? new ConfigError([adminTokenProblem]) : error;
+      throw error instanceof AdminTokenError ? new ConfigError([error.message]) : error;
     });
     const fetch = createIssuerFetch({ proxy: config.proxy });
     const deps: Deps = {
@@ -128,8 +128,6 @@ function every(milliseconds: number, log: Log, work: () => Promise<void>): () =>
 
 const secretKeyProblem =
   "BERTH_SECRET_KEY is required with DATABASE_URL: 32 bytes in base64 that seal the signing keys, the same on every instance (try: openssl rand -base64 32)";
-const adminTokenProblem =
-  "BERTH_ADMIN_TOKEN is required at the first start with DATABASE_URL: the API token of the first superuser (try: openssl rand -base64 32)";
 
 interface Storage {
   /** With the secrets that are kept beside the database. */
