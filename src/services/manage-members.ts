@@ -1,6 +1,6 @@
 import type { Deps } from "../deps.ts";
 import type { OrganizationRole } from "../domain/access.ts";
-import { parseRobotName, type RobotName } from "../domain/names.ts";
+import { formatRobotName, parseRobotName, type RobotName } from "../domain/names.ts";
 import { printable } from "../domain/text.ts";
 import { findMembership, listMembers, type Member, putMembership } from "../store/members.ts";
 import { findPrincipal } from "../store/principals.ts";
@@ -35,7 +35,7 @@ export async function putMember(
   role: OrganizationRole,
 ): Promise<Member> {
   const member = await changeMember(deps, actor, organization, name, role);
-  return { name, kind: member.kind, role };
+  return { name: member.name, kind: member.kind, role };
 }
 
 /** Takes away the role that somebody holds. */
@@ -64,13 +64,14 @@ async function changeMember(
       ...(member.robot && { robot: member.robot }),
       ...(member.role && { before: { role: member.role } }),
       ...(role && { after: { role } }),
-      metadata: { member: name },
+      metadata: { member: member.name },
     });
     return member;
   });
 }
 
 interface MemberToChange {
+  readonly name: string;
   readonly kind: Member["kind"];
   readonly robot?: RobotName;
   /** What it holds so far. */
@@ -91,6 +92,7 @@ async function findMember(
     }
     const robot = await getRobotToChange(tx, actor, robotName, "admins");
     return {
+      name: formatRobotName(robotName),
       kind: "robot",
       robot: robotName,
       role: robot.role ?? undefined,
@@ -102,6 +104,7 @@ async function findMember(
     throw notFound(`principal ${printable(name)}; a robot is named in full, ${organization.name}+robot`);
   }
   return {
+    name,
     kind: "service",
     role: await findMembership(tx, organization.id, principal.id),
     put: (role) => putMembership(tx, organization.id, principal.id, role),
