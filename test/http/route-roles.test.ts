@@ -138,7 +138,8 @@ function routesOf(): Route[] {
       method: method.toUpperCase(),
       path,
       operation: operationId,
-      isConditional: parameters.some(({ $ref }) => $ref?.endsWith("/IfMatch")),
+      // A name is freed on a condition too, though nothing shows an entity tag of it.
+      isConditional: operationId === "freeName" || parameters.some(({ $ref }) => $ref?.endsWith("/IfMatch")),
     })),
   );
 }
