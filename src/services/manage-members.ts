@@ -3,7 +3,7 @@ import type { OrganizationRole } from "../domain/access.ts";
 import { formatRobotName, parseRobotName, type RobotName } from "../domain/names.ts";
 import { printable } from "../domain/text.ts";
 import { findMembership, listMembers, type Member, putMembership } from "../store/members.ts";
-import { findPrincipal } from "../store/principals.ts";
+import { keepPrincipal } from "../store/principals.ts";
 import { updateRobot } from "../store/robots.ts";
 import type { Actor } from "./actor.ts";
 import { requireMatch } from "./entity-tag.ts";
@@ -99,7 +99,7 @@ async function findMember(
       put: (role) => updateRobot(tx, robot.id, { role: role ?? null }),
     };
   }
-  const principal = await findPrincipal(tx, name);
+  const principal = await keepPrincipal(tx, name);
   if (!principal) {
     throw notFound(`principal ${printable(name)}; a robot is named in full, ${organization.name}+robot`);
   }

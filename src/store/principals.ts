@@ -21,6 +21,17 @@ export async function findApiToken(db: Db, tokenHash: string): Promise<Principal
   return rows[0];
 }
 
+/** The same by its id; it is not ended, nor its principal changed, until this transaction ends. */
+export async function holdApiToken(tx: Db, id: string): Promise<PrincipalByToken | undefined> {
+  const rows = await tx
+    .select({ principal: principals, token: apiTokens })
+    .from(apiTokens)
+    .innerJoin(principals, eq(apiTokens.principalId, principals.id))
+    .where(eq(apiTokens.id, id))
+    .for("key share");
+  return rows[0];
+}
+
 export async function findPrincipal(db: Db, name: string): Promise<Principal | undefined> {
   const rows = await db.select().from(principals).where(eq(principals.name, name));
   return rows[0];
@@ -31,9 +42,21 @@ export async function findPrincipalById(db: Db, id: string): Promise<Principal |
   return rows[0];
 }
 
-/** The principal of that name, and whoever else asks so waits until this transaction ends. */
+/** The principal of that name, and whoever else asks so, or changes anything as that principal, waits until this transaction ends. */
 export async function lockPrincipal(tx: Db, name: string): Promise<Principal | undefined> {
   const rows = await tx.select().from(principals).where(eq(principals.name, name)).for("update");
+  return rows[0];
+}
+
+/** The principal of that name, which is there until this transaction ends. */
+export async function keepPrincipal(tx: Db, name: string): Promise<Principal | undefined> {
+  const rows = await tx.select().from(principals).where(eq(principals.name, name)).for("key share");
+  return rows[0];
+}
+
+/** The same, while it stays as it is. */
+export async function keepPrincipal(tx: Db, name: string): Promise<Principal | undefined> {
+  const rows = await tx.select().from(principals).where(eq(principals.name, name)).for("no key update");
   return rows[0];
 }
 
@@ -66,6 +89,7 @@ export async function listRolesOf(db: Db, principalId: string): Promise<[id: str
 
 export interface NamedRole {
   readonly principalId: string;
+  readonly organizationId: string;
   readonly organization: string;
   readonly role: OrganizationRole;
 }
@@ -74,7 +98,12 @@ export interface NamedRole {
 export async function listNamedRolesOf(db: Db, principalIds: readonly string[]): Promise<NamedRole[]> {
   if (principalIds.length === 0) return [];
   return db
-    .select({ principalId: memberships.principalId, organization: organizations.name, role: memberships.role })
+    .select({
+      principalId: memberships.principalId,
+      organizationId: memberships.organizationId,
+      organization: organizations.name,
+      role: memberships.role,
+    })
     .from(memberships)
     .innerJoin(organizations, eq(memberships.organizationId, organizations.id))
     .where(and(inArray(memberships.principalId, [...principalIds]), isNull(organizations.deletedAt)))
