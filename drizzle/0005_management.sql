@@ -37,6 +37,7 @@ CREATE INDEX "audit_records_time" ON "audit_records" USING btree ("at","id");-->
 CREATE INDEX "audit_records_organization_time" ON "audit_records" USING btree ("organization","at","id");--> statement-breakpoint
 CREATE INDEX "audit_records_robot" ON "audit_records" USING btree ("robot","at","id");--> statement-breakpoint
 CREATE INDEX "audit_records_kind" ON "audit_records" USING btree ("kind","at","id");--> statement-breakpoint
+CREATE INDEX "audit_records_actor" ON "audit_records" USING btree ("actor","at","id");--> statement-breakpoint
 CREATE INDEX "bindings_issuer_id" ON "bindings" USING btree ("issuer_id","id");--> statement-breakpoint
 CREATE INDEX "bindings_subject" ON "bindings" USING btree ("subject","id");--> statement-breakpoint
 CREATE INDEX "grants_pattern" ON "grants" USING btree ("registry_id","type","pattern");--> statement-breakpoint

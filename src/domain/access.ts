@@ -29,6 +29,14 @@ export function isAtLeast(role: OrganizationRole | undefined, needed: Organizati
   return role !== undefined && organizationRoles.indexOf(role) >= organizationRoles.indexOf(needed);
 }
 
+export function isSameAccess(one: Access, other: Access): boolean {
+  return (
+    one.superUser === other.superUser &&
+    one.roles.size === other.roles.size &&
+    [...one.roles].every(([id, role]) => other.roles.get(id) === role)
+  );
+}
+
 /** What is left of access by a token that narrows it. */
 export function narrow(access: Access, { readOnly, organizationIds }: Narrowing): Access {
   const { superUser, roles } = organizationIds === null ? access : within(access, organizationIds);

@@ -1,4 +1,5 @@
 import { type Access, isAtLeast, type Narrowing, type OrganizationRole, roleIn } from "../domain/access.ts";
+import type { Db } from "../store/db.ts";
 import type { RequestOrigin } from "./audit.ts";
 import { ManagementError, notFound } from "./management-error.ts";
 
@@ -11,6 +12,8 @@ export interface Actor extends RequestOrigin {
   readonly access: Access;
   /** The credential that it came with. */
   readonly token: ActorToken;
+  /** Whether that credential still opens the same; within a transaction, until that ends. */
+  readonly stands: (db: Db) => Promise<boolean>;
   /** `If-Match` of the request: entity tags, one of which what is changed must have; absent: it may have any. */
   readonly ifMatch?: readonly string[] | "*";
   /** `Idempotency-Key` of the request. */
@@ -39,6 +42,20 @@ export function requireSuperReader({ access }: Actor): void {
   if (!access.superUser) {
     throw new ManagementError("forbidden", "Only a superuser, or a read-only one, may see this.");
   }
+}
+
+/**
+ * To be asked in every transaction that changes something, once it waits for nobody: a request may have been
+ * under way for long when its token is ended, or its role taken away.
+ *
+ * @throws {ManagementError}
+ */
+export async function requireStanding(tx: Db, actor: Actor): Promise<void> {
+  if (await actor.stands(tx)) return;
+  throw new ManagementError(
+    "unauthenticated",
+    "The token was ended, or what it opens was changed, while the request was under way.",
+  );
 }
 
 interface Named {

@@ -1,7 +1,7 @@
 import type { Deps } from "../deps.ts";
 import { limits } from "../limits.ts";
 import { type AuditFilter, type AuditPosition, type AuditRecord, listAuditRecords } from "../store/audit.ts";
-import { type Actor, requireSuperReader } from "./actor.ts";
+import { type Actor, requireStanding, requireSuperReader } from "./actor.ts";
 import { getOrganization } from "./manage-organizations.ts";
 import { refuseProblems } from "./management-error.ts";
 import { type Page, pageOf } from "./page.ts";
@@ -42,6 +42,7 @@ export async function* readAuditLog(
 ): AsyncGenerator<readonly AuditRecord[], undefined> {
   let filter = await readQuery(deps, actor, query);
   for (let left = wanted; left > 0; ) {
+    await requireStanding(deps.db, actor);
     const most = Math.min(left, limits.audit.streamedAtOnce);
     const records = await listAuditRecords(deps.db, filter, most);
     if (records.length > 0) yield records;

@@ -1,8 +1,16 @@
 import type { Deps } from "../deps.ts";
-import { narrow, type OrganizationRole } from "../domain/access.ts";
+import { type Access, isSameAccess, narrow, type OrganizationRole } from "../domain/access.ts";
 import { formatRobotName } from "../domain/names.ts";
 import { epochSeconds } from "../platform.ts";
-import { findApiToken, listRolesOf, type PrincipalByToken, touchApiToken } from "../store/principals.ts";
+import type { Db } from "../store/db.ts";
+import {
+  type ApiToken,
+  findApiToken,
+  holdApiToken,
+  listRolesOf,
+  type PrincipalByToken,
+  touchApiToken,
+} from "../store/principals.ts";
 import { verifyRobotToken } from "../tokens/robot-token.ts";
 import { sha256 } from "../tokens/signing-key.ts";
 import type { Actor } from "./actor.ts";
@@ -11,7 +19,7 @@ import { ManagementError } from "./management-error.ts";
 
 type AuthenticateDeps = Pick<Deps, "config" | "db" | "clock" | "keys">;
 /** Of an actor, what its credential tells. */
-export type Authenticated = Pick<Actor, "id" | "name" | "access" | "token">;
+export type Authenticated = Pick<Actor, "id" | "name" | "access" | "token" | "stands">;
 
 const TOUCH_MILLISECONDS = 60_000;
 
@@ -27,20 +35,31 @@ export async function authenticateActor(deps: AuthenticateDeps, credential: stri
   return isJwt ? authenticateRobot(deps, credential) : refuse("The API token is not known here, or was ended.");
 }
 
-async function authenticatePrincipal(
-  { db, clock }: AuthenticateDeps,
-  { principal, token }: PrincipalByToken,
-): Promise<Authenticated> {
+async function authenticatePrincipal({ db, clock }: AuthenticateDeps, found: PrincipalByToken): Promise<Authenticated> {
+  const { principal, token } = found;
   const now = clock.now();
-  if (token.expiresAt && token.expiresAt.getTime() <= now) {
-    refuse(`The API token expired at ${token.expiresAt.toISOString()}: ask for a new one.`);
-  }
+  if (hasExpired(token, now)) refuse(`The API token expired at ${token.expiresAt?.toISOString()}: ask for a new one.`);
   if (!token.lastUsed || token.lastUsed.getTime() < now - TOUCH_MILLISECONDS) {
     await touchApiToken(db, token.id, new Date(now));
   }
+  const access = await accessOf(db, found);
+  const stands = async (tx: Db) => {
+    const still = await holdApiToken(tx, token.id);
+    return (
+      still !== undefined && !hasExpired(still.token, clock.now()) && isSameAccess(await accessOf(tx, still), access)
+    );
+  };
+  return { id: principal.id, name: principal.name, access, token, stands };
+}
+
+function hasExpired({ expiresAt }: ApiToken, now: number): boolean {
+  return expiresAt !== null && expiresAt.getTime() <= now;
+}
+
+async function accessOf(db: Db, { principal, token }: PrincipalByToken): Promise<Access> {
   const roles = new Map<string, OrganizationRole>(await listRolesOf(db, principal.id));
   const superUser = principal.superUser || (principal.superReader && ("read_only" as const));
-  return { id: principal.id, name: principal.name, access: narrow({ superUser, roles }, token), token };
+  return narrow({ superUser, roles }, token);
 }
 
 async function authenticateRobot(deps: AuthenticateDeps, credential: string): Promise<Authenticated> {
@@ -73,10 +92,13 @@ async function authenticateRobot(deps: AuthenticateDeps, credential: string): Pr
       `The robot ${name} holds no role: an admin gives it one by PUT /api/v1/organization/${verified.token.robot.organization}/members/${name}.`,
     );
   }
+  const { role } = robot;
+  const stands = async (tx: Db) => (await findStanding({ ...deps, db: tx }, verified.token))?.robot.role === role;
   return {
     id: robot.id,
     name,
-    access: { superUser: false, roles: new Map([[robot.organizationId, robot.role]]) },
+    stands,
+    access: { superUser: false, roles: new Map([[robot.organizationId, role]]) },
     token: { readOnly: false, organizationIds: null, expiresAt: new Date(verified.token.exp * 1000) },
   };
 }

@@ -5,7 +5,7 @@ import {
   listDeletedOrganizations,
   lockDeletedOrganization,
 } from "../store/organizations.ts";
-import { type Actor, requireSuperReader, requireSuperUser } from "./actor.ts";
+import { type Actor, requireStanding, requireSuperReader, requireSuperUser } from "./actor.ts";
 import { requireMatch } from "./entity-tag.ts";
 import { notFound } from "./management-error.ts";
 import { type Page, pageOf } from "./page.ts";
@@ -26,6 +26,7 @@ export async function freeName(deps: Pick<Deps, "db" | "clock" | "random">, acto
   requireSuperUser(actor);
   await deps.db.transaction(async (tx) => {
     const organization = await lockDeletedOrganization(tx, name);
+    await requireStanding(tx, actor);
     if (!organization) throw notFound(`deleted organization ${name}`);
     const metadata = {
       created: organization.createdAt.toISOString(),

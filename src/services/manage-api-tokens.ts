@@ -12,11 +12,12 @@ import {
   insertApiToken,
   listApiTokens,
   lockPrincipal,
+  lockTokensOf,
   type Principal,
 } from "../store/principals.ts";
 import { generateOpaqueToken } from "../tokens/opaque-token.ts";
 import { sha256 } from "../tokens/signing-key.ts";
-import type { Actor } from "./actor.ts";
+import { type Actor, requireStanding } from "./actor.ts";
 import { refuseLastSuperUserGone } from "./manage-principals.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
 import { claim, once } from "./once.ts";
@@ -42,11 +43,12 @@ export interface KnownApiToken {
   readonly secret?: Secret;
 }
 
-/** The API tokens of a principal, by name: the caller's own, or for who may see all. */
+/** The API tokens of a principal, by name: for who may see all, or of the caller's own those that are no more than it sent. */
 export async function listTokens({ db }: Pick<Deps, "db">, actor: Actor, name: string): Promise<KnownApiToken[]> {
   const principal = await findPrincipal(db, name);
   if (!principal || !(actor.access.superUser || principal.id === actor.id)) throw notFound(`principal ${name}`);
-  return knowAll(db, await listApiTokens(db, principal.id));
+  const tokens = await listApiTokens(db, principal.id);
+  return knowAll(db, actor.access.superUser ? tokens : tokens.filter((token) => isWithin(token, actor.token)));
 }
 
 /** Makes an API token, which can do and last no more than the one that makes it. */
@@ -61,7 +63,8 @@ export async function createToken(
   const id = deps.random.uuid();
   const make = () =>
     deps.db.transaction(async (tx) => {
-      const principal = requireOwn(actor, name, await lockPrincipal(tx, name));
+      const principal = requireOwn(actor, name, await lockTokensOf(tx, name));
+      await requireStanding(tx, actor);
       await claim(deps, tx, actor, id);
       const token: ApiToken = {
         id,
@@ -96,6 +99,7 @@ export async function createToken(
 export async function deleteToken(deps: ManageDeps, actor: Actor, name: string, id: string): Promise<void> {
   await inTurn(deps.db, async (tx) => {
     const found = await lockPrincipal(tx, name);
+    await requireStanding(tx, actor);
     const principal = actor.token.id === id && found?.id === actor.id ? found : requireOwn(actor, name, found);
     const token = (await listApiTokens(tx, principal.id)).find((one) => one.id === id);
     if (!token) throw notFound(`API token ${id} of ${name}`);

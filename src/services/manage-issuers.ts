@@ -18,7 +18,7 @@ import {
   updateIssuer,
 } from "../store/issuers.ts";
 import { certificatesProblem } from "../tokens/certificates.ts";
-import { type Actor, requireSuperReader, requireSuperUser } from "./actor.ts";
+import { type Actor, requireStanding, requireSuperReader, requireSuperUser } from "./actor.ts";
 import { issuerWarnings } from "./bind-issuer.ts";
 import { requireMatch } from "./entity-tag.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
@@ -56,6 +56,7 @@ export async function registerIssuer(
   };
   const insert = () =>
     deps.db.transaction(async (tx) => {
+      await requireStanding(tx, actor);
       await claim(deps, tx, actor, issuer.id);
       const others = await holdIssuersOf(tx, string);
       refuseSharedKeys(settings, others);
@@ -115,6 +116,7 @@ export async function changeIssuer(
   const issuer = await refuseTakenName(() =>
     deps.db.transaction(async (tx) => {
       const before = (await lockIssuer(tx, id)) ?? refuseUnknown(id);
+      await requireStanding(tx, actor);
       await requireMatch(actor, viewOfIssuer(before));
       const settings = { ...before, ...change };
       await checkSettings(deps, before.issuer, settings);
@@ -146,6 +148,7 @@ export async function deleteIssuer(deps: ManageDeps, actor: Actor, id: string, c
   requireSuperUser(actor);
   await deps.db.transaction(async (tx) => {
     const issuer = (await lockIssuer(tx, id)) ?? refuseUnknown(id);
+    await requireStanding(tx, actor);
     const before = viewOfIssuer(issuer);
     await requireMatch(actor, before);
     const bindings = await countBindingsTo(tx, id);
@@ -177,6 +180,7 @@ export async function refreshIssuer(deps: ManageDeps, actor: Actor, id: string):
   }
   const changed = await deps.db.transaction(async (tx) => {
     const { revision } = (await lockIssuer(tx, id)) ?? refuseUnknown(id);
+    await requireStanding(tx, actor);
     await updateIssuer(tx, id, { revision: revision + 1 });
     const metadata = { ...factsOf(issuer), kids: [...state.keys.keys()] };
     await recordChange(deps, tx, actor, { kind: "refresh_issuer", metadata });

@@ -11,7 +11,7 @@ import { getOrganization, getOrganizationToChange } from "./manage-organizations
 import { getRobotToChange } from "./manage-robots.ts";
 import { notFound } from "./management-error.ts";
 import { type Page, pageOf } from "./page.ts";
-import { recordChange } from "./record-change.ts";
+import { recordRole } from "./record-role.ts";
 
 type ManageDeps = Pick<Deps, "db" | "clock" | "random">;
 
@@ -58,13 +58,12 @@ async function changeMember(
       throw notFound(`role of ${printable(name)} in the organization ${organizationName}`);
     }
     await member.put(role);
-    await recordChange(deps, tx, actor, {
-      kind: role === undefined ? "delete_member" : "put_member",
+    await recordRole(deps, tx, actor, {
       organization: organizationName,
+      member: member.name,
       ...(member.robot && { robot: member.robot }),
-      ...(member.role && { before: { role: member.role } }),
-      ...(role && { after: { role } }),
-      metadata: { member: member.name },
+      before: member.role,
+      after: role,
     });
     return member;
   });

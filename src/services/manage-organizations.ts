@@ -17,7 +17,7 @@ import {
   type Organization,
 } from "../store/organizations.ts";
 import { deleteRobotsOf } from "../store/robots.ts";
-import { type Actor, requireRole, requireSuperUser } from "./actor.ts";
+import { type Actor, requireRole, requireStanding, requireSuperUser } from "./actor.ts";
 import { requireMatch } from "./entity-tag.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
 import { claim, once } from "./once.ts";
@@ -48,6 +48,7 @@ export async function createOrganization(
   };
   const make = () =>
     inTurn(deps.db, async (tx) => {
+      await requireStanding(tx, actor);
       await claim(deps, tx, actor, organization.id);
       await insertOrganization(tx, organization);
       await refuseOverlap(tx, organization);
@@ -74,18 +75,22 @@ export function getOrganization({ db }: Pick<Deps, "db">, actor: Actor, name: st
 }
 
 /** The organization, and nobody else changes it until the transaction ends, or relies on what it is. */
-export function getOrganizationToChange(tx: Deps["db"], actor: Actor, name: string): Promise<Organization> {
-  return requireOrganization(actor, name, "admin", () => lockOrganization(tx, name));
+export async function getOrganizationToChange(tx: Deps["db"], actor: Actor, name: string): Promise<Organization> {
+  const organization = await requireOrganization(actor, name, "admin", () => lockOrganization(tx, name));
+  await requireStanding(tx, actor);
+  return organization;
 }
 
 /** The organization, and nobody changes it until the transaction ends. */
-export function getOrganizationToKeep(
+export async function getOrganizationToKeep(
   tx: Deps["db"],
   actor: Actor,
   name: string,
   needed: OrganizationRole,
 ): Promise<Organization> {
-  return requireOrganization(actor, name, needed, () => keepOrganization(tx, name));
+  const organization = await requireOrganization(actor, name, needed, () => keepOrganization(tx, name));
+  await requireStanding(tx, actor);
+  return organization;
 }
 
 async function requireOrganization(

@@ -19,12 +19,13 @@ import {
   type Principal,
   updatePrincipal,
 } from "../store/principals.ts";
-import { type Actor, requireSuperReader, requireSuperUser } from "./actor.ts";
+import { type Actor, requireStanding, requireSuperReader, requireSuperUser } from "./actor.ts";
 import { requireMatch } from "./entity-tag.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
 import { claim, once } from "./once.ts";
 import { type Page, pageOf } from "./page.ts";
 import { recordChange } from "./record-change.ts";
+import { recordRole } from "./record-role.ts";
 import { viewOfPrincipal } from "./views.ts";
 
 type ManageDeps = Pick<Deps, "db" | "clock" | "random">;
@@ -58,12 +59,14 @@ export async function createPrincipal(
   };
   const make = () =>
     deps.db.transaction(async (tx) => {
+      await requireStanding(tx, actor);
       await claim(deps, tx, actor, principal.id);
       const organizations = await keepOrganizations(tx, settings.roles);
       await insertPrincipal(tx, principal);
       await putRoles(tx, principal.id, organizations);
       const known = await know(tx, principal);
       await recordChange(deps, tx, actor, { kind: "create_principal", after: viewOfPrincipal(known) });
+      await recordRoles(deps, tx, actor, name, [], known.roles);
       return known;
     });
   try {
@@ -74,11 +77,14 @@ export async function createPrincipal(
   }
 }
 
-/** Everybody may see itself. */
+/** Everybody may see itself, as far as its token goes. */
 export async function getPrincipal({ db }: Pick<Deps, "db">, actor: Actor, name: string): Promise<KnownPrincipal> {
   const principal = await findPrincipal(db, name);
   if (!principal || !(actor.access.superUser || principal.id === actor.id)) refuseUnknown(name);
-  return know(db, principal);
+  const known = await know(db, principal);
+  const { organizationIds } = actor.token;
+  if (actor.access.superUser || organizationIds === null) return known;
+  return { principal, roles: known.roles.filter(({ organizationId }) => organizationIds.includes(organizationId)) };
 }
 
 export async function pagePrincipals(
@@ -110,9 +116,11 @@ export async function changePrincipal(
 ): Promise<KnownPrincipal> {
   requireSuperUser(actor);
   return inTurn(deps.db, async (tx) => {
+    await requireStanding(tx, actor);
     const organizations = change.roles && (await keepOrganizations(tx, change.roles));
     const principal = (await lockPrincipal(tx, name)) ?? refuseUnknown(name);
-    const before = viewOfPrincipal(await know(tx, principal));
+    const stored = await know(tx, principal);
+    const before = viewOfPrincipal(stored);
     await requireMatch(actor, before);
     const row = toRow({ ...settingsOf(principal), ...change });
     await updatePrincipal(tx, principal.id, row);
@@ -128,6 +136,7 @@ export async function changePrincipal(
       after: viewOfPrincipal(known),
       metadata: { principal: name },
     });
+    await recordRoles(deps, tx, actor, name, stored.roles, known.roles);
     return known;
   });
 }
@@ -136,12 +145,15 @@ export async function changePrincipal(
 export async function deletePrincipal(deps: ManageDeps, actor: Actor, name: string): Promise<void> {
   requireSuperUser(actor);
   await inTurn(deps.db, async (tx) => {
+    await requireStanding(tx, actor);
     const principal = (await lockPrincipal(tx, name)) ?? refuseUnknown(name);
-    const before = viewOfPrincipal(await know(tx, principal));
+    const { roles } = await know(tx, principal);
+    const before = viewOfPrincipal({ principal, roles });
     await requireMatch(actor, before);
     await deletePrincipalRow(tx, principal.id);
     if (principal.superUser) await refuseLastSuperUserGone(deps, tx);
     await recordChange(deps, tx, actor, { kind: "delete_principal", before, metadata: { principal: name } });
+    await recordRoles(deps, tx, actor, name, roles, []);
   });
 }
 
@@ -192,6 +204,23 @@ async function keepOrganizations(tx: Deps["db"], roles: PrincipalSettings["roles
 
 async function putRoles(tx: Deps["db"], principalId: string, roles: RolesById): Promise<void> {
   for (const [organizationId, role] of roles) await putMembership(tx, organizationId, principalId, role);
+}
+
+/** Tells each organization whose roles change, as if an admin of it had done that. */
+async function recordRoles(
+  deps: ManageDeps,
+  tx: Deps["db"],
+  actor: Actor,
+  member: string,
+  before: readonly NamedRole[],
+  after: readonly NamedRole[],
+): Promise<void> {
+  const roleIn = (roles: readonly NamedRole[], organization: string) =>
+    roles.find((one) => one.organization === organization)?.role;
+  for (const organization of new Set([...before, ...after].map((one) => one.organization))) {
+    const [then, now] = [roleIn(before, organization), roleIn(after, organization)];
+    if (then !== now) await recordRole(deps, tx, actor, { organization, member, before: then, after: now });
+  }
 }
 
 function refuseUnknown(name: string): never {

@@ -13,7 +13,7 @@ import {
   updateRegistry,
 } from "../store/registries.ts";
 import { listSigningKeys, type SigningKeyRow } from "../store/signing-keys.ts";
-import { type Actor, requireSuperReader, requireSuperUser } from "./actor.ts";
+import { type Actor, requireStanding, requireSuperReader, requireSuperUser } from "./actor.ts";
 import { requireMatch } from "./entity-tag.ts";
 import { openKeyLife } from "./key-life.ts";
 import { turnWarnings } from "./key-schedule.ts";
@@ -50,6 +50,7 @@ export async function createRegistry(
   };
   const make = () =>
     inTurn(deps.db, async (tx) => {
+      await requireStanding(tx, actor);
       await claim(deps, tx, actor, registry.id);
       await insertRegistry(tx, registry);
       await (await openKeyLife(tx, deps)).complete(registry);
@@ -97,6 +98,7 @@ export async function changeRegistry(
 ): Promise<KnownRegistry> {
   requireSuperUser(actor);
   const known = await inTurn(deps.db, async (tx) => {
+    await requireStanding(tx, actor);
     const stored = await requireRegistry(tx, service);
     await requireMatch(actor, viewOfRegistry(stored));
     const registry = { ...stored, ...change };
@@ -115,6 +117,7 @@ export async function changeRegistry(
 export async function deleteRegistry(deps: ManageDeps, actor: Actor, service: string, cascade: boolean): Promise<void> {
   requireSuperUser(actor);
   await inTurn(deps.db, async (tx) => {
+    await requireStanding(tx, actor);
     const registry = (isService(service) && (await lockRegistry(tx, service))) || refuseUnknown(service);
     await requireMatch(actor, viewOfRegistry(registry));
     if (registry.isDefault) throw new ManagementError("conflict", "The default registry cannot be deleted.");

@@ -13,7 +13,7 @@ import {
   updateRobot,
 } from "../store/robots.ts";
 import { deleteStaticTokens } from "../store/static-tokens.ts";
-import { type Actor, requireMaker, requireRole } from "./actor.ts";
+import { type Actor, requireMaker, requireRole, requireStanding } from "./actor.ts";
 import { requireMatch } from "./entity-tag.ts";
 import { getOrganization, getOrganizationToKeep } from "./manage-organizations.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
@@ -105,6 +105,7 @@ export async function getRobotToChange(tx: Deps["db"], actor: Actor, name: Robot
   const { robot, organization } = found;
   if (part === "makers") requireMaker(actor, organization, robot);
   else requireRole(actor, organization, "admin");
+  await requireStanding(tx, actor);
   return robot;
 }
 

@@ -4,7 +4,7 @@ import { epochSeconds } from "../platform.ts";
 import { inTurn } from "../store/alone.ts";
 import type { Registry } from "../store/registries.ts";
 import { type BroughtAuthority, readAuthority } from "../tokens/brought-authority.ts";
-import { type Actor, requireSuperUser } from "./actor.ts";
+import { type Actor, requireStanding, requireSuperUser } from "./actor.ts";
 import { type KeyLife, openKeyLife } from "./key-life.ts";
 import { type KnownRegistry, know, requireRegistry } from "./manage-registries.ts";
 import { ManagementError, refuseProblems } from "./management-error.ts";
@@ -37,6 +37,7 @@ export async function rotateRegistryKeys(
   }
 
   const known = await inTurn(deps.db, async (tx) => {
+    await requireStanding(tx, actor);
     const registry = await requireRegistry(tx, service);
     const life = await openKeyLife(tx, deps);
     if (compromised) await life.revoke(registry);
@@ -101,6 +102,7 @@ function refuseUnknown(
 export async function rotateRobotTokenKey(deps: RotateDeps, actor: Actor, compromised: boolean): Promise<string> {
   requireSuperUser(actor);
   await inTurn(deps.db, async (tx) => {
+    await requireStanding(tx, actor);
     const life = await openKeyLife(tx, deps);
     await (compromised ? life.revoke(undefined) : life.rotateRobotTokenKey());
     await recordChange(deps, tx, actor, { kind: "rotate_keys", metadata: { compromised } });

@@ -54,8 +54,8 @@ export async function keepPrincipal(tx: Db, name: string): Promise<Principal | u
   return rows[0];
 }
 
-/** The same, while it stays as it is. */
-export async function keepPrincipal(tx: Db, name: string): Promise<Principal | undefined> {
+/** The same, and whoever else asks so waits, too; others may go on as that principal. */
+export async function lockTokensOf(tx: Db, name: string): Promise<Principal | undefined> {
   const rows = await tx.select().from(principals).where(eq(principals.name, name)).for("no key update");
   return rows[0];
 }

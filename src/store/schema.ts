@@ -403,6 +403,7 @@ export const auditRecords = pgTable(
     index("audit_records_organization_time").on(table.organization, table.at, table.id),
     index("audit_records_robot").on(table.robot, table.at, table.id),
     index("audit_records_kind").on(table.kind, table.at, table.id),
+    index("audit_records_actor").on(table.actor, table.at, table.id),
     index("audit_records_request").on(table.requestId),
   ],
 );

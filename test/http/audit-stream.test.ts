@@ -95,7 +95,7 @@ describe("the audit log by the line", () => {
     await berth.createRobot("acme+ci");
     const { token } = await makePrincipal(berth, "acme-reader", { roles: { acme: "reader" } });
     const records = parse((await read("/organization/acme/logs", ndjson, token)).body);
-    expect(records.map(({ kind }) => kind)).toEqual(["create_robot", "org_create"]);
+    expect(records.map(({ kind }) => kind)).toEqual(["put_member", "create_robot", "org_create"]);
   });
 
   it("is refused as everything else is, before anything of it is sent", async () => {

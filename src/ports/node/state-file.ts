@@ -45,6 +45,7 @@ function operator({ random }: Deps): Actor {
     name: "BERTH_STATE_FILE",
     access: { superUser: true, roles: new Map() },
     token: { readOnly: false, organizationIds: null, expiresAt: null },
+    stands: async () => true,
     requestId: random.uuid(),
     clientAddress: undefined,
   };
