@@ -188,6 +188,8 @@ export const limits = {
     headerBytes: 32 * 1024,
     exchangeBodyBytes: 64 * 1024,
     apiBodyBytes: 1024 * 1024,
+    /** Members and elements of one body: each costs more to check than to send. */
+    apiBodyValues: 100_000,
     /** What is kept beside a robot lies deep in the document of the service's state. */
     apiBodyDepth: 32,
     /** How long a stopping server lets requests end. */
@@ -203,7 +205,7 @@ export const limits = {
   apiTokensPerPrincipal: 50,
 
   /** One document of a desired state. */
-  state: { robots: 10_000, listed: 5000, bodyBytes: 16 * 1024 * 1024 },
+  state: { robots: 5000, listed: 5000, bodyBytes: 4 * 1024 * 1024 },
 
   /** `Idempotency-Key`: its characters, and how long what it made is remembered. */
   idempotency: { key: 255, seconds: 24 * 3600 },

@@ -78,8 +78,17 @@ function measure(value: Json, bounds: JsonBounds): Size {
  * @param names how many the parsed value has, in all of its objects together: of each name once
  */
 export function hasRepeatedName(text: string, names: number): boolean {
-  // A colon follows each name, and stands nowhere else outside a string.
-  return text.replace(STRINGS, "").split(":").length - 1 !== names;
+  let colons = 0;
+  let isInString = false;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    // What is escaped ends no string.
+    if (code === BACKSLASH) index += 1;
+    else if (code === QUOTE) isInString = !isInString;
+    // A colon follows each name, and stands nowhere else outside a string.
+    else if (code === COLON && !isInString) colons += 1;
+  }
+  return colons !== names;
 }
 
-const STRINGS = /"(?:[^"\\]|\\.)*"/g;
+const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];

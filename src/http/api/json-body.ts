@@ -23,6 +23,7 @@ export const requireJson: MiddlewareHandler<ApiEnv> = async (c, next) => {
 };
 
 const MAX_DEPTH = limits.http.apiBodyDepth;
+const MAX_VALUES = limits.http.apiBodyValues;
 /** As the framework's validators know it, which would take a body of another type for none. */
 const JSON_TYPE = /^application\/json(;\s*[a-zA-Z0-9-]+=([^;]+))*$/i;
 
@@ -72,6 +73,7 @@ function parse(text: string): unknown {
 function inspect(body: unknown): { problems: Problem[]; names: number } {
   const problems: Problem[] = [];
   let names = 0;
+  let values = 0;
   look(body, []);
   return { problems, names };
 
@@ -84,6 +86,13 @@ function inspect(body: unknown): { problems: Problem[]; names: number } {
       refuseProblems([...problems, { path, message: `must not be nested deeper than ${MAX_DEPTH}` }]);
     }
     const members = Object.entries(value);
+    values += members.length;
+    if (values > MAX_VALUES) {
+      throw new ManagementError(
+        "invalid",
+        `The body has more than ${MAX_VALUES} members and elements: send it in parts.`,
+      );
+    }
     if (Array.isArray(value)) {
       for (const [index, element] of value.entries()) look(element, [...path, index]);
       return;

@@ -1,5 +1,6 @@
 import type { Problem } from "../../domain/binding.ts";
 import type { JsonObject } from "../../domain/json.ts";
+import { formatRobotName, parseRobotName } from "../../domain/names.ts";
 import { lockRobotsIn } from "../../store/robots.ts";
 import type { Actor } from "../actor.ts";
 import { requireMatch } from "../entity-tag.ts";
@@ -124,7 +125,10 @@ async function applyMembers(
   if (!wanted) return;
   for (const [name, role] of Object.entries(wanted)) {
     if (Object.hasOwn(members, name) && members[name] === role) continue;
-    if (isOwnRole(actor, name))
+    const robot = parseRobotName(name);
+    if (robot && formatRobotName(robot) !== name)
+      attempts.problem([...path, name], `is the robot ${formatRobotName(robot)}: name it so`);
+    else if (isOwnRole(actor, name))
       attempts.problem([...path, name], "is the role by which you do this: let somebody else change it");
     else await attempts.attempt([...path, name], () => putMember(within, actor, organization.name, name, role));
   }

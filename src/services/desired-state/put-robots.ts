@@ -31,6 +31,7 @@ export async function applyRobots(
   for (const name of gone) {
     if (robotNameIn(holdings, name) === actor.name) {
       attempts.problem([...path, "robots"], `leaves out ${actor.name}, as which you do this`);
+      gone.delete(name);
     } else {
       await attempts.attempt([...path, "robots"], () => deleteRobot(within, actor, fullName(holdings, name)));
     }
@@ -38,6 +39,10 @@ export async function applyRobots(
   for (const [name, robot] of Object.entries(robots ?? {})) {
     const place = [...path, "robots", name];
     const stored = holdings.robots.get(name);
+    if (robot.disabled && robotNameIn(holdings, name) === actor.name) {
+      attempts.problem([...place, "disabled"], "would shut you out, who do this: let somebody else disable the robot");
+      continue;
+    }
     const isThere = await attempts.attempt(place, () =>
       applyRobot(within, actor, fullName(holdings, name), stored, robot),
     );
