@@ -18,7 +18,8 @@ const terms = z.strictObject({
   expires_at: instant.nullable().openapi({ description: "null: when it is ended" }),
 });
 
-const apiToken = terms
+const apiToken = z
+  .object(terms.shape)
   .extend({
     id: z.uuid(),
     organizations: z.array(z.string()).nullable(),

@@ -44,8 +44,8 @@ export const terms = z.strictObject({
   description: prose(limits.binding.description).nullable().optional(),
 });
 
-export const binding = terms
-  .required()
+export const binding = z
+  .object(terms.required().shape)
   .extend({
     id: z.uuid(),
     version: z.int(),

@@ -25,7 +25,8 @@ export const principalSettings = z.strictObject({
 
 const someSettings = principalSettings.partial();
 
-const principal = principalSettings
+const principal = z
+  .object(principalSettings.shape)
   .extend({ name: z.string(), kind: z.literal("service"), created: z.iso.datetime() })
   .openapi("Principal");
 
