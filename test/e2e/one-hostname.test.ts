@@ -153,6 +153,7 @@ describeWith([...loginClients, "registry", "nginx", "openssl", "curl"], "Berth a
       ["/.well-known/openid-configuration", 200],
       ["/.well-known/jwks.json", 200],
       ["/openapi.json", 200],
+      ["/docs", 200],
       ["/schemas/state.json", 200],
       ["/healthz", 200],
     ])("%s", async (path, expected) => {

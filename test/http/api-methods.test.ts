@@ -46,7 +46,7 @@ describe("a method that a path does not have", () => {
     expect((await ask("POST", `${path}acme+ci`)).headers.get("allow")).toBe("DELETE, GET, HEAD, PUT");
   });
 
-  it.each(["/openapi.json"])("is 405 at %s", async (path) => {
+  it.each(["/openapi.json", "/docs"])("is 405 at %s", async (path) => {
     expectProblem(await ask("POST", path), 405, "method_not_allowed");
   });
 

@@ -29,6 +29,7 @@ const requirements = {
   registry: debian("docker-registry"),
   nginx: debian("nginx", "nginx-light"),
   tinyproxy: debian("tinyproxy", "tinyproxy-bin"),
+  chromium: debian("chromium"),
   curl: debian("curl"),
   jq: debian("jq"),
   python3: debian("python3"),

@@ -7,6 +7,8 @@ import { limits } from "../../limits.ts";
 import { authenticateActor } from "../../services/authenticate-actor.ts";
 import { type ManagementCode, ManagementError } from "../../services/management-error.ts";
 import type { AppEnv } from "../context.ts";
+import type { Description } from "../docs/description.ts";
+import { apiPage } from "../docs/page.ts";
 import { answerMethods } from "../methods.ts";
 import { apiTokenRoutes } from "./api-tokens.ts";
 import { bindingRoutes } from "./bindings.ts";
@@ -36,7 +38,7 @@ import { userRoutes } from "./user.ts";
 
 const BASE = "/api/v1";
 
-/** The management API, and `/openapi.json`, which describes it from the very routes that serve it. */
+/** The management API, with `/openapi.json`, which describes it from the very routes that serve it, and `/docs`, which shows that. */
 export function managementApi(deps: Deps) {
   const api = createApi();
   api.use(`${BASE}/*`, requireApiToken(deps), requireDecodableUrl, limitBody, requireJson, readConditions);
@@ -65,10 +67,12 @@ export function managementApi(deps: Deps) {
   ]) {
     api.route(BASE, routes(deps));
   }
-  let described: ReturnType<typeof describeApi> | undefined;
-  api.get("/openapi.json", (c) => {
-    described ??= describeApi(api, deps.config.publicUrl);
-    return c.json(described);
+  const description = lazy(() => describeApi(api, deps.config.publicUrl));
+  const shown = lazy(() => apiPage(description() as Description));
+  api.get("/openapi.json", (c) => c.json(description()));
+  api.get("/docs", async (c) => {
+    const { page, policy } = await shown();
+    return c.html(page, 200, { "Content-Security-Policy": policy, "Referrer-Policy": "no-referrer" });
   });
   answerMethods(api, methodsByPath(api), (c, message) =>
     tellManagement(c as unknown as Context<AppEnv>, "method_not_allowed", message),
@@ -77,6 +81,15 @@ export function managementApi(deps: Deps) {
     throw new ManagementError("not_found", `There is nothing at ${c.req.path}.`);
   });
   return api;
+}
+
+/** Makes something when it is first asked for, and once. */
+function lazy<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 function methodsByPath({ routes }: OpenAPIHono<ApiEnv>): Record<string, string[]> {
