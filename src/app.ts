@@ -13,7 +13,7 @@ import { registryRoutes, tellRegistry } from "./http/registry.ts";
 import { registryTrustRoutes } from "./http/registry-trust.ts";
 import { wellKnownRoutes } from "./http/well-known.ts";
 import { ManagementError } from "./services/management-error.ts";
-import { isUnavailable, isUnprepared } from "./store/db.ts";
+import { isBusy, isUnavailable, isUnprepared } from "./store/db.ts";
 import { SealError } from "./tokens/sealing.ts";
 
 export type App = OpenAPIHono<AppEnv>;
@@ -79,6 +79,11 @@ function answerError({ log }: Deps, error: Error, c: Context<AppEnv>): Response 
     return answerFailure(c, "invalid", error.status === 400 ? "The body is not valid JSON." : error.message);
   }
   if (isGone(error)) return answerFailure(c, "invalid", "The request ended before its body did.");
+  if (isBusy(error)) {
+    log.warn("others were at the same thing", { request_id: c.get("requestId"), error });
+    c.header("Retry-After", "1");
+    return answerFailure(c, "unavailable", "Others are changing the same thing right now. Try again shortly.");
+  }
   if (isUnavailable(error)) {
     log.error("the database is not available", { request_id: c.get("requestId"), error });
     c.header("Retry-After", "1");

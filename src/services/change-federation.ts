@@ -7,6 +7,7 @@ import { anchorProblem, presetOf } from "../domain/presets.ts";
 import { formatTime } from "../domain/text.ts";
 import { limits } from "../limits.ts";
 import { epochSeconds } from "../platform.ts";
+import { patiently } from "../store/alone.ts";
 import {
   type BindingRecord,
   type BindingRow,
@@ -54,7 +55,7 @@ export async function changeFederation(
   kind: string,
   propose: ProposeFederation,
 ): Promise<StoredFederation> {
-  const { bindings, issuers, party } = await deps.db.transaction(async (tx) => {
+  const { bindings, issuers, party } = await patiently(deps.db, async (tx) => {
     const robot = await getRobotToChange(tx, actor, name, "makers");
     const before = await listBindings(tx, robot.id);
     const proposed = await propose(before, tx);

@@ -1,4 +1,5 @@
 import type { Deps } from "../deps.ts";
+import { patiently } from "../store/alone.ts";
 import {
   type DeletedOrganization,
   forgetOrganization,
@@ -24,7 +25,7 @@ export async function pageDeletedOrganizations(
 /** Gives the name of a deleted organization free. What is left of it in registries is then the next one's. */
 export async function freeName(deps: Pick<Deps, "db" | "clock" | "random">, actor: Actor, name: string): Promise<void> {
   requireSuperUser(actor);
-  await deps.db.transaction(async (tx) => {
+  await patiently(deps.db, async (tx) => {
     const organization = await lockDeletedOrganization(tx, name);
     await requireStanding(tx, actor);
     if (!organization) throw notFound(`deleted organization ${name}`);

@@ -3,7 +3,7 @@ import { isWithin, roleIn } from "../domain/access.ts";
 import type { Problem } from "../domain/binding.ts";
 import type { Secret } from "../domain/secret.ts";
 import { limits } from "../limits.ts";
-import { inTurn } from "../store/alone.ts";
+import { inTurn, patiently } from "../store/alone.ts";
 import { findOrganization, listOrganizationNames } from "../store/organizations.ts";
 import {
   type ApiToken,
@@ -62,7 +62,7 @@ export async function createToken(
   const tokenHash = await sha256(secret.reveal());
   const id = deps.random.uuid();
   const make = () =>
-    deps.db.transaction(async (tx) => {
+    patiently(deps.db, async (tx) => {
       const principal = requireOwn(actor, name, await lockTokensOf(tx, name));
       await requireStanding(tx, actor);
       await claim(deps, tx, actor, id);

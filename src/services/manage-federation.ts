@@ -8,6 +8,7 @@ import {
   type WholeEntry,
 } from "../domain/federation.ts";
 import type { RobotName } from "../domain/names.ts";
+import { patiently } from "../store/alone.ts";
 import { type BindingRecord, deleteBindings, listBindings } from "../store/bindings.ts";
 import type { Actor } from "./actor.ts";
 import {
@@ -82,7 +83,7 @@ function indexOf(entry: FederationEntry, entries: readonly FederationEntry[]): n
 }
 
 export async function clearFederation(deps: ManageDeps, actor: Actor, name: RobotName): Promise<void> {
-  await deps.db.transaction(async (tx) => {
+  await patiently(deps.db, async (tx) => {
     const robot = await getRobotToChange(tx, actor, name, "makers");
     const before = (await listBindings(tx, robot.id)).map(viewOfBinding);
     await requireMatch(actor, before);

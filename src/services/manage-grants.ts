@@ -4,6 +4,7 @@ import type { JsonObject } from "../domain/json.ts";
 import type { RobotName } from "../domain/names.ts";
 import { ownsPattern, type RepositoryOwner } from "../domain/ownership.ts";
 import { isRepositoryPattern, repositoryActions } from "../domain/scope.ts";
+import { patiently } from "../store/alone.ts";
 import { type GrantRow, keepRegistries, listGrants, replaceGrants, type StoredGrant } from "../store/grants.ts";
 import type { Actor } from "./actor.ts";
 import { requireMatch } from "./entity-tag.ts";
@@ -30,7 +31,7 @@ export async function putGrants(
   name: RobotName,
   wanted: readonly RegistryGrant[],
 ): Promise<RegistryGrant[]> {
-  return deps.db.transaction(async (tx) => {
+  return patiently(deps.db, async (tx) => {
     const robot = await getRobotToChange(tx, actor, name, "admins");
     const organization = await getOrganization({ db: tx }, actor, name.organization);
     const stored = await listGrants(tx, robot.id);

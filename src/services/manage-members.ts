@@ -2,6 +2,7 @@ import type { Deps } from "../deps.ts";
 import type { OrganizationRole } from "../domain/access.ts";
 import { formatRobotName, parseRobotName, type RobotName } from "../domain/names.ts";
 import { printable } from "../domain/text.ts";
+import { patiently } from "../store/alone.ts";
 import { findMembership, listMembers, type Member, putMembership } from "../store/members.ts";
 import { keepPrincipal } from "../store/principals.ts";
 import { updateRobot } from "../store/robots.ts";
@@ -50,7 +51,7 @@ async function changeMember(
   name: string,
   role: OrganizationRole | undefined,
 ): Promise<MemberToChange> {
-  return deps.db.transaction(async (tx) => {
+  return patiently(deps.db, async (tx) => {
     const organization = await getOrganizationToChange(tx, actor, organizationName);
     const member = await findMember(tx, actor, organization, name);
     await requireMatch(actor, member.role && { role: member.role });

@@ -2,7 +2,7 @@ import type { Deps } from "../deps.ts";
 import type { OrganizationRole } from "../domain/access.ts";
 import { isName, nameRule } from "../domain/names.ts";
 import { overlap } from "../domain/ownership.ts";
-import { inTurn } from "../store/alone.ts";
+import { inTurn, patiently } from "../store/alone.ts";
 import { replaceAnonymousPulls } from "../store/anonymous-pulls.ts";
 import { isUniqueViolation } from "../store/db.ts";
 import { deleteMembershipsIn } from "../store/members.ts";
@@ -134,7 +134,7 @@ export async function pageOrganizations(
 
 /** Deletes an organization with its robots; the name stays taken. */
 export async function deleteOrganization(deps: ManageDeps, actor: Actor, name: string): Promise<void> {
-  await deps.db.transaction(async (tx) => {
+  await patiently(deps.db, async (tx) => {
     const organization = await getOrganizationToChange(tx, actor, name);
     const before = viewOfOrganization(await withSettings(tx, organization));
     await requireMatch(actor, before);

@@ -6,6 +6,7 @@ import { ownsPattern, ownsRepository, type RepositoryOwner } from "../domain/own
 import { type Role, roleActions, roleOf } from "../domain/role.ts";
 import { authorize, type Grant } from "../domain/scope.ts";
 import { printable } from "../domain/text.ts";
+import { patiently } from "../store/alone.ts";
 import { listAnonymousPullsOf } from "../store/anonymous-pulls.ts";
 import { deleteRepositoryGrant, findRepositoryGrant, listGrantsOn, listGrantsToRepository } from "../store/grants.ts";
 import { listPossibleOwners } from "../store/organizations.ts";
@@ -76,7 +77,7 @@ export async function putPermission(
   role: Role,
 ): Promise<RepositoryPermission> {
   const name = readUser(user);
-  await deps.db.transaction(async (tx) => {
+  await patiently(deps.db, async (tx) => {
     const { robotId, registry, before } = await openPermission(tx, actor, name, repository);
     await putRole(tx, { id: deps.random.uuid(), robotId, registryId: registry.id, pattern: repository }, role);
     await recordChange(deps, tx, actor, {
@@ -98,7 +99,7 @@ export async function deletePermission(
   user: string,
 ): Promise<void> {
   const name = readUser(user);
-  await deps.db.transaction(async (tx) => {
+  await patiently(deps.db, async (tx) => {
     const { robotId, registry, before } = await openPermission(tx, actor, name, repository);
     if (!(await deleteRepositoryGrant(tx, robotId, registry.id, repository))) throw noPermission(name, repository);
     await recordChange(deps, tx, actor, {

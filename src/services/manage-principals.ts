@@ -2,7 +2,7 @@ import type { Deps } from "../deps.ts";
 import type { OrganizationRole, SuperUser } from "../domain/access.ts";
 import type { Problem } from "../domain/binding.ts";
 import { isName, nameRule } from "../domain/names.ts";
-import { inTurn } from "../store/alone.ts";
+import { inTurn, patiently } from "../store/alone.ts";
 import { isUniqueViolation } from "../store/db.ts";
 import { deleteMembershipsOf, putMembership } from "../store/members.ts";
 import { keepOrganization } from "../store/organizations.ts";
@@ -58,7 +58,7 @@ export async function createPrincipal(
     createdAt: new Date(deps.clock.now()),
   };
   const make = () =>
-    deps.db.transaction(async (tx) => {
+    patiently(deps.db, async (tx) => {
       await requireStanding(tx, actor);
       await claim(deps, tx, actor, principal.id);
       const organizations = await keepOrganizations(tx, settings.roles);

@@ -2,6 +2,7 @@ import type { Deps } from "../deps.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { formatRobotName, parseRobotName, type RobotName } from "../domain/names.ts";
 import { type Role, roleActions, roleOf } from "../domain/role.ts";
+import { patiently } from "../store/alone.ts";
 import {
   deleteRepositoryGrant,
   findGrantByPattern,
@@ -73,7 +74,7 @@ export async function putPrototype(
 ): Promise<Prototype> {
   return once(
     () =>
-      deps.db.transaction(async (tx) => {
+      patiently(deps.db, async (tx) => {
         const organization = await getOrganizationToKeep(tx, actor, organizationName, "admin");
         const by = await allRepositories(tx, organization);
         const name = parseRobotName(delegate);
@@ -102,7 +103,7 @@ export async function changePrototypeRole(
   id: string,
   role: Role,
 ): Promise<Prototype> {
-  return deps.db.transaction(async (tx) => {
+  return patiently(deps.db, async (tx) => {
     const { by, robotId, prototype } = await openPrototype(tx, actor, organizationName, id);
     const after = { ...prototype, role, actions: roleActions[role] };
     return changePrototype(deps, tx, actor, by, robotId, prototype, after);
@@ -116,7 +117,7 @@ export async function deletePrototype(
   organizationName: string,
   id: string,
 ): Promise<void> {
-  await deps.db.transaction(async (tx) => {
+  await patiently(deps.db, async (tx) => {
     const { by, robotId, prototype } = await openPrototype(tx, actor, organizationName, id);
     await deleteRepositoryGrant(tx, robotId, by.registryId, by.pattern);
     await recordChange(deps, tx, actor, {

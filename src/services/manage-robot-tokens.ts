@@ -1,6 +1,7 @@
 import type { Deps } from "../deps.ts";
 import type { RobotName } from "../domain/names.ts";
 import { limits } from "../limits.ts";
+import { patiently } from "../store/alone.ts";
 import { findDefaultRegistry, findRegistry } from "../store/registries.ts";
 import type { Robot } from "../store/robots.ts";
 import { deleteStaticTokens, expireStaticTokens, listStaticTokens } from "../store/static-tokens.ts";
@@ -38,7 +39,7 @@ export async function regenerateRobotToken(
 ): Promise<RegeneratedToken> {
   const now = deps.clock.now();
   const make = () =>
-    deps.db.transaction(async (tx) => {
+    patiently(deps.db, async (tx) => {
       const organization = await getOrganizationToKeep(tx, actor, name.organization, "member");
       const robot = await getRobotToChange(tx, actor, name, "makers");
       if (expiresAt && expiresAt.getTime() <= now) {
@@ -78,7 +79,7 @@ export async function deleteRobotTokens(
   actor: Actor,
   name: RobotName,
 ): Promise<void> {
-  await deps.db.transaction(async (tx) => {
+  await patiently(deps.db, async (tx) => {
     const robot = await getRobotToChange(tx, actor, name, "makers");
     const ended = await deleteStaticTokens(tx, robot.id);
     await recordChange(deps, tx, actor, { kind: "delete_robot_token", robot: name, metadata: { ended } });

@@ -1,6 +1,7 @@
 import type { Deps } from "../deps.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { formatRobotName, isName, nameRule, type RobotName } from "../domain/names.ts";
+import { patiently } from "../store/alone.ts";
 import { isUniqueViolation } from "../store/db.ts";
 import {
   deleteRobot as deleteRobotRow,
@@ -43,7 +44,7 @@ export async function createRobot(
   { staticToken, ...given }: NewRobot,
 ): Promise<CreatedRobot> {
   try {
-    return await deps.db.transaction(async (tx) => {
+    return await patiently(deps.db, async (tx) => {
       const organization = await getOrganizationToKeep(tx, actor, name.organization, "member");
       if (!isName(name.robot)) refuseProblems([{ path: ["robot"], message: `must be ${nameRule}` }]);
       const robot: Robot = {
@@ -119,7 +120,7 @@ export async function changeRobot(
   name: RobotName,
   change: RobotChange,
 ): Promise<Robot> {
-  return deps.db.transaction(async (tx) => {
+  return patiently(deps.db, async (tx) => {
     const robot = await getRobotToChange(tx, actor, name, "makers");
     await requireMatch(actor, viewOfRobot(robot));
     const changed = { ...change, ...(change.disabled && { tokenEpoch: robot.tokenEpoch + 1 }) };
@@ -134,7 +135,7 @@ export async function changeRobot(
 }
 
 export async function deleteRobot(deps: ManageDeps, actor: Actor, name: RobotName): Promise<void> {
-  await deps.db.transaction(async (tx) => {
+  await patiently(deps.db, async (tx) => {
     const robot = await getRobotToChange(tx, actor, name, "makers");
     const before = viewOfRobot(robot);
     await requireMatch(actor, before);

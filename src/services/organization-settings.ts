@@ -3,7 +3,7 @@ import { audiencesProblem, type Problem } from "../domain/binding.ts";
 import { isRepositoryName } from "../domain/names.ts";
 import { bareName, ownsPattern } from "../domain/ownership.ts";
 import { isRepositoryPattern } from "../domain/scope.ts";
-import { inTurn } from "../store/alone.ts";
+import { inTurn, patiently } from "../store/alone.ts";
 import { listAnonymousPullsOf, replaceAnonymousPulls } from "../store/anonymous-pulls.ts";
 import { keepRegistries } from "../store/grants.ts";
 import { type Organization, type OrganizationChange, updateOrganization } from "../store/organizations.ts";
@@ -33,7 +33,7 @@ export async function changeOrganization(
   name: string,
   { anonymousPull, ...change }: OrganizationSettings,
 ): Promise<OrganizationWithSettings> {
-  const run = change.repositoryPrefixes ? inTurn : inTransaction;
+  const run = change.repositoryPrefixes ? inTurn : patiently;
   return run(deps.db, async (tx) => {
     const stored = await getOrganizationToChange(tx, actor, name);
     const before = viewOfOrganization(await withSettings(tx, stored));
@@ -69,10 +69,6 @@ export async function changeOrganization(
     });
     return changed;
   });
-}
-
-function inTransaction<T>(db: Deps["db"], work: (tx: Deps["db"]) => Promise<T>): Promise<T> {
-  return db.transaction(work);
 }
 
 interface PullOnRegistry extends WantedAnonymousPull {

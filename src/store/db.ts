@@ -11,6 +11,8 @@ const UNIQUE_VIOLATION = "23505";
 /** `55P03` is a lock that was not to be had in time; `58000` is what Hyperdrive says when it gets no connection; `40...` asks for another try. */
 const UNAVAILABLE =
   /^(08...|40001|40P01|57P0[1-5]|53...|55P03|58000|58030|ECONN.*|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EPIPE|CONNECTION_.*|CONNECT_TIMEOUT)$/;
+/** A lock that was not to be had in time, a deadlock, and what asks for another try. */
+const BUSY = /^(55P03|40P01|40001)$/;
 /** `undefined_table` and `undefined_column`: the schema is not there, or older than this code. */
 const NO_SCHEMA = ["42P01", "42703"];
 
@@ -31,6 +33,11 @@ export class GoneError extends Error {
 
 export function isUniqueViolation(error: unknown): boolean {
   return codes(error).includes(UNIQUE_VIOLATION);
+}
+
+/** Whether others were at the same thing for too long: worth another try. */
+export function isBusy(error: unknown): boolean {
+  return error instanceof GoneError || error instanceof BusyError || codes(error).some((code) => BUSY.test(code));
 }
 
 /** Whether the database could not be reached, or could not do its work now: worth a try later. */

@@ -1,6 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { PGlite } from "@electric-sql/pglite";
 import type { Secret } from "../../domain/secret.ts";
 import { type Db, drizzleOptions } from "../../store/db.ts";
 
@@ -45,8 +47,31 @@ export async function openEmbedded(dataDir: string): Promise<Database> {
   ]);
   const directory = join(dataDir, "pglite");
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const client = await PGlite.create(directory);
+  const client = takeTurns(await PGlite.create(directory));
   const db = drizzle(client, drizzleOptions);
   await migrate(db, { migrationsFolder });
   return { db: db as unknown as Db, close: () => client.close() };
+}
+
+const TURN_MILLISECONDS = 20;
+
+/** The embedded database computes in this very thread: between its queries, others get to theirs. */
+function takeTurns(client: PGlite): PGlite {
+  let last = performance.now();
+  const letOthers = async () => {
+    if (performance.now() - last < TURN_MILLISECONDS) return;
+    await setImmediate();
+    last = performance.now();
+  };
+  const between = <T extends Pick<PGlite, "query">>(one: T): T => {
+    const query = one.query.bind(one);
+    one.query = async <R>(...sent: Parameters<PGlite["query"]>) => {
+      await letOthers();
+      return query<R>(...sent);
+    };
+    return one;
+  };
+  const transaction = client.transaction.bind(client);
+  client.transaction = (work) => transaction((tx) => work(between(tx)));
+  return between(client);
 }

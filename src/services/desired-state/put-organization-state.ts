@@ -1,8 +1,9 @@
 import type { Problem } from "../../domain/binding.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import { formatRobotName, parseRobotName } from "../../domain/names.ts";
+import { inTurn, oneByOne, patiently } from "../../store/alone.ts";
 import { lockRobotsIn } from "../../store/robots.ts";
-import type { Actor } from "../actor.ts";
+import { type Actor, requireRole, requireSuperUser } from "../actor.ts";
 import { requireMatch } from "../entity-tag.ts";
 import { deleteMember, putMember } from "../manage-members.ts";
 import { getOrganization, getOrganizationToChange } from "../manage-organizations.ts";
@@ -14,7 +15,7 @@ import { difference, differing, isSame, type StateChange } from "./difference.ts
 import { openIssuers } from "./open-issuers.ts";
 import { applyRobots } from "./put-robots.ts";
 import { type OrganizationHoldings, readHoldings, robotNameIn, toDocument } from "./read-organization-state.ts";
-import { type StateDeps, together, withoutConditions } from "./together.ts";
+import { type StateDeps, together, type Way, withoutConditions } from "./together.ts";
 import type { WantedOrganization } from "./wanted.ts";
 
 export interface AppliedState {
@@ -31,14 +32,30 @@ export async function putOrganizationState(
   wanted: WantedOrganization,
   isDryRun: boolean,
 ): Promise<AppliedState> {
-  const { repositoryPrefixes } = await getOrganization(deps, actor, name);
-  const inTurn = !isSame(wanted.settings?.repositoryPrefixes ?? repositoryPrefixes, repositoryPrefixes);
-  return together(deps, { isDryRun, inTurn }, async (within) => {
+  const transact = await turnFor(deps, actor, name, wanted);
+  return together(deps, { isDryRun, transact }, async (within) => {
     const attempts = createAttempts();
     const applied = await applyOrganization(within, actor, name, wanted, attempts, []);
     attempts.finish();
     return applied;
   });
+}
+
+/** Names that change may be another organization's: then nobody else may change what organizations there are. */
+async function turnFor(
+  deps: StateDeps,
+  actor: Actor,
+  name: string,
+  { settings }: WantedOrganization,
+): Promise<Way["transact"]> {
+  const organization = await getOrganization(deps, actor, name);
+  requireRole(actor, organization, "admin");
+  const { repositoryPrefixes } = organization;
+  if (isSame(settings?.repositoryPrefixes ?? repositoryPrefixes, repositoryPrefixes)) {
+    return (db, work) => oneByOne(db, `state of ${name}`, () => patiently(db, work));
+  }
+  requireSuperUser(actor);
+  return inTurn;
 }
 
 /** @param path where the organization stands in the document */

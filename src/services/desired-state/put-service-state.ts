@@ -1,6 +1,7 @@
 import { unsetIssuer } from "../../domain/issuer-settings.ts";
 import type { Json, JsonObject } from "../../domain/json.ts";
 import { unsetRegistry } from "../../domain/registry-settings.ts";
+import { inTurn } from "../../store/alone.ts";
 import { lockOrganization } from "../../store/organizations.ts";
 import { lockRobotsIn } from "../../store/robots.ts";
 import { type Actor, requireSuperUser } from "../actor.ts";
@@ -42,7 +43,7 @@ export function putServiceState(
   isDryRun: boolean,
 ): Promise<AppliedServiceState> {
   requireSuperUser(actor);
-  return together(deps, { isDryRun, inTurn: true }, async (within) => {
+  return together(deps, { isDryRun, transact: inTurn }, async (within) => {
     const before = await readServiceHoldings(within.db);
     if (actor.ifMatch !== undefined) await requireMatch(actor, await toServiceDocument(within.db, before));
     const step: Step = { within, actor: withoutConditions(actor), before, wanted, attempts: createAttempts() };

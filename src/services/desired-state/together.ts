@@ -1,5 +1,4 @@
 import type { Deps } from "../../deps.ts";
-import { inTurn } from "../../store/alone.ts";
 import type { Issuer } from "../../store/issuers.ts";
 import type { Actor } from "../actor.ts";
 import { tryIssuers } from "../bind-issuer.ts";
@@ -20,8 +19,8 @@ class DryRun<T> extends Error {
 export interface Way {
   /** Whether all of it is taken back in the end. */
   readonly isDryRun: boolean;
-  /** Whether nobody else may change what organizations, principals or registries there are meanwhile. */
-  readonly inTurn: boolean;
+  /** Opens the transaction, when it is its turn. */
+  readonly transact: <T>(db: Deps["db"], work: (tx: Deps["db"]) => Promise<T>) => Promise<T>;
 }
 
 /**
@@ -44,12 +43,11 @@ export async function together<T>(deps: StateDeps, way: Way, work: (within: Stat
     },
   });
   try {
-    const inTransaction = async (tx: Deps["db"]) => {
+    const result = await way.transact(deps.db, async (tx) => {
       const done = await work(within(tx));
       if (way.isDryRun) throw new DryRun(done);
       return done;
-    };
-    const result = await (way.inTurn ? inTurn(deps.db, inTransaction) : deps.db.transaction(inTransaction));
+    });
     await deps.keys.reload();
     for (const [party, issuers] of untried) await tryIssuers(deps, issuers, party);
     return result;
