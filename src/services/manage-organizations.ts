@@ -57,7 +57,11 @@ export async function createOrganization(
       return made;
     });
   try {
-    return await once(make, async () => withSettings(deps.db, await getOrganization(deps, actor, name)));
+    return await once(make, async (id) => {
+      const found = await getOrganization(deps, actor, name);
+      if (found.id !== id) throw notFound(`organization ${name} any more that this request made`);
+      return withSettings(deps.db, found);
+    });
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     throw new ManagementError("already_exists", await tellTaken(deps, name));

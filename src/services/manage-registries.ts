@@ -59,7 +59,11 @@ export async function createRegistry(
       return know(deps, tx, registry);
     });
   try {
-    const known = await once(make, () => getRegistry(deps, actor, service));
+    const known = await once(make, async (id) => {
+      const found = await getRegistry(deps, actor, service);
+      if (found.registry.id !== id) throw notFound(`registry ${service} any more that this request made`);
+      return found;
+    });
     await deps.keys.reload();
     return known;
   } catch (error) {

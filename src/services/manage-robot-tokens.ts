@@ -1,5 +1,5 @@
 import type { Deps } from "../deps.ts";
-import type { RobotName } from "../domain/names.ts";
+import { formatRobotName, type RobotName } from "../domain/names.ts";
 import { limits } from "../limits.ts";
 import { patiently } from "../store/alone.ts";
 import { findDefaultRegistry, findRegistry } from "../store/registries.ts";
@@ -8,7 +8,7 @@ import { deleteStaticTokens, expireStaticTokens, listStaticTokens } from "../sto
 import type { Actor } from "./actor.ts";
 import { getOrganizationToKeep } from "./manage-organizations.ts";
 import { getRobot, getRobotToChange } from "./manage-robots.ts";
-import { ManagementError, refuseProblems } from "./management-error.ts";
+import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
 import { claim, once } from "./once.ts";
 import { recordChange } from "./record-change.ts";
 import { type IssuedStaticToken, issueStaticToken } from "./static-tokens.ts";
@@ -67,10 +67,11 @@ export async function regenerateRobotToken(
       });
       return { robot, issued, host };
     });
-  return once(make, async () => ({
-    robot: await getRobot(deps, actor, name),
-    host: await hostOf(deps.db, registry),
-  }));
+  return once(make, async (robotId) => {
+    const robot = await getRobot(deps, actor, name);
+    if (robot.id !== robotId) throw notFound(`robot ${formatRobotName(name)} any more that this request was about`);
+    return { robot, host: await hostOf(deps.db, registry) };
+  });
 }
 
 /** Ends all static tokens of a robot, if it has any. */

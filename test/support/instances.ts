@@ -8,7 +8,7 @@ import { startPostgres, type TestPostgres } from "./postgres.ts";
 export interface Instances {
   readonly postgres: TestPostgres;
   /** What both were started with. */
-  readonly environment: { readonly DATABASE_URL: string } & Environment;
+  readonly environment: Environment & { readonly DATABASE_URL: string; readonly BERTH_SECRET_KEY: string };
   readonly one: TestBerth;
   readonly other: TestBerth;
   /** A management call at one of the two, by turns. */
