@@ -30,8 +30,8 @@ export interface Config {
   /** 0: for ever. */
   readonly auditRetentionDays: number;
   readonly registryService: string;
-  /** The text of the document that the service is made to be like at start. */
-  readonly state?: string;
+  /** Where the document is that the service is made to be like at start. */
+  readonly stateFile?: string;
   /** Seconds. */
   readonly robotTokenTtl: number;
   /** Seconds. */
@@ -112,6 +112,7 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
   );
   const proxy = readProxy(reader);
   const rateLimits = readRateLimits(reader);
+  const stateFile = readFilePath(reader, "BERTH_STATE_FILE", readFile);
   const { robotToken, registryToken } = limits;
   const config: Config = {
     host,
@@ -135,7 +136,7 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
       limits.audit.keepDays.max,
     ),
     registryService: readService(reader, publicUrl),
-    ...readState(reader, readFile),
+    ...(stateFile !== undefined && { stateFile }),
     robotTokenTtl: reader.integer("BERTH_ROBOT_TOKEN_TTL", 3600, robotToken.minSeconds, robotToken.maxSeconds),
     registryTokenTtl: reader.integer(
       "BERTH_REGISTRY_TOKEN_TTL",
@@ -159,14 +160,14 @@ function readUnsupported(reader: Reader): readonly string[] {
   return ["BERTH_MAX_STALENESS", "BERTH_METRICS_PUBLIC"].filter((name) => reader.text(name) !== undefined);
 }
 
-function readState({ text, problem }: Reader, readFile: (path: string) => string): Pick<Config, "state"> {
-  const path = text("BERTH_STATE_FILE");
-  if (path === undefined) return {};
+function readFilePath({ text, problem }: Reader, name: string, readFile: (path: string) => string): string | undefined {
+  const path = text(name);
+  if (path === undefined) return undefined;
   try {
-    return { state: readFile(path) };
+    readFile(path);
+    return path;
   } catch {
-    problem(`BERTH_STATE_FILE names a file that cannot be read: ${path}`);
-    return {};
+    return problem(`${name} names a file that cannot be read: ${path}`);
   }
 }
 

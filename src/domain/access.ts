@@ -2,7 +2,7 @@
 export const organizationRoles = ["reader", "member", "admin"] as const;
 export type OrganizationRole = (typeof organizationRoles)[number];
 
-/** A superuser may do all; a read-only one sees all. */
+/** A superuser may do all; a read-only one sees all, and changes nothing, whatever its roles. */
 export type SuperUser = boolean | "read_only";
 
 /** What a credential opens in the management API. */
@@ -22,7 +22,7 @@ export interface Narrowing {
 /** The role that access amounts to in an organization; none: it does not even see it. */
 export function roleIn({ superUser, roles }: Access, organizationId: string): OrganizationRole | undefined {
   if (superUser === true) return "admin";
-  return roles.get(organizationId) ?? (superUser === "read_only" ? "reader" : undefined);
+  return superUser === "read_only" ? "reader" : roles.get(organizationId);
 }
 
 export function isAtLeast(role: OrganizationRole | undefined, needed: OrganizationRole): boolean {

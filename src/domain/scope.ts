@@ -114,12 +114,15 @@ function patternCovers(pattern: string, name: string): boolean {
 
 /** All patterns, short of `*`, that cover the repositories among the resources. */
 export function patternsOver(resources: readonly ResourceActions[]): string[] {
-  const names = resources.filter(({ type, name }) => type === "repository" && isRepositoryName(name));
-  const patterns = names.flatMap(({ name }) => {
-    const parts = name.split("/");
-    return [name, ...parts.slice(1).map((_, index) => `${parts.slice(0, index + 1).join("/")}/*`)];
-  });
-  return [...new Set(patterns)];
+  const repositories = resources.filter(({ type, name }) => type === "repository" && isRepositoryName(name));
+  return [...new Set(repositories.flatMap(({ name }) => patternsAround(name)))];
+}
+
+/** A repository's name, or a pattern, and all patterns short of `*` that cover the same and more. */
+export function patternsAround(pattern: string): string[] {
+  const parts = pattern.split("/");
+  const prefixes = parts.slice(1).map((_, index) => `${parts.slice(0, index + 1).join("/")}/*`);
+  return [...new Set([pattern, ...prefixes])];
 }
 
 /** Whether `text` is a repository name, a prefix of some ending in `/*`, or `*`. */

@@ -1,5 +1,6 @@
 import type { Deps } from "../deps.ts";
 import { patiently } from "../store/alone.ts";
+import { listGrantsTo } from "../store/grants.ts";
 import {
   type DeletedOrganization,
   forgetOrganization,
@@ -8,7 +9,7 @@ import {
 } from "../store/organizations.ts";
 import { type Actor, requireStanding, requireSuperReader, requireSuperUser } from "./actor.ts";
 import { requireMatch } from "./entity-tag.ts";
-import { notFound } from "./management-error.ts";
+import { ManagementError, notFound } from "./management-error.ts";
 import { type Page, pageOf } from "./page.ts";
 import { recordChange } from "./record-change.ts";
 
@@ -34,7 +35,22 @@ export async function freeName(deps: Pick<Deps, "db" | "clock" | "random">, acto
       deleted: organization.deletedAt.toISOString(),
     };
     await requireMatch(actor, metadata);
+    await refuseForeignGrants(tx, name);
     await forgetOrganization(tx, organization.id);
     await recordChange(deps, tx, actor, { kind: "org_free", organization: name, metadata });
   });
+}
+
+const NAMED = 10;
+
+/** Its own robots went with it: what is left would reach into what the next one keeps under the name. */
+async function refuseForeignGrants(tx: Deps["db"], name: string): Promise<void> {
+  const foreign = await listGrantsTo(tx, { patterns: [], below: `${name}/` }, NAMED + 1);
+  if (foreign.length === 0) return;
+  const named = foreign.slice(0, NAMED).map(({ robot, registry, pattern }) => `${robot} on ${pattern} at ${registry}`);
+  throw new ManagementError(
+    "conflict",
+    `Robots of other organizations hold grants on ${name}/…: ${named.join(", ")}${foreign.length > NAMED ? ", and more" : ""}. ` +
+      `Take these away first; GET /api/v1/grants?repository=${name}/* shows all.`,
+  );
 }

@@ -25,6 +25,6 @@ export async function requireMatch({ ifMatch }: Actor, view: Json | undefined): 
     "precondition_failed",
     tag === undefined
       ? "If-Match demands something that is there, and it is not."
-      : `It was changed since it was read: its entity tag is ${tag} now. Read it again, and send If-Match with that.`,
+      : `It was changed since it was read, or If-Match has a weak entity tag (W/"…"), which none matches: its own is ${tag} now. Read it again, and send If-Match with that.`,
   );
 }

@@ -8,7 +8,7 @@ import { patiently } from "../store/alone.ts";
 import { type GrantRow, keepRegistries, listGrants, replaceGrants, type StoredGrant } from "../store/grants.ts";
 import type { Actor } from "./actor.ts";
 import { requireMatch } from "./entity-tag.ts";
-import { getOrganization } from "./manage-organizations.ts";
+import { getOrganizationToKeep } from "./manage-organizations.ts";
 import { getRobot, getRobotToChange } from "./manage-robots.ts";
 import { ManagementError, refuseProblems } from "./management-error.ts";
 import { recordChange } from "./record-change.ts";
@@ -32,8 +32,8 @@ export async function putGrants(
   wanted: readonly RegistryGrant[],
 ): Promise<RegistryGrant[]> {
   return patiently(deps.db, async (tx) => {
+    const organization = await getOrganizationToKeep(tx, actor, name.organization, "admin");
     const robot = await getRobotToChange(tx, actor, name, "admins");
-    const organization = await getOrganization({ db: tx }, actor, name.organization);
     const stored = await listGrants(tx, robot.id);
     const before = stored.map((grant) => viewOfGrant(toGrant(grant)));
     await requireMatch(actor, before);

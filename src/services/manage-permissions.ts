@@ -13,7 +13,7 @@ import { listPossibleOwners } from "../store/organizations.ts";
 import type { Registry } from "../store/registries.ts";
 import type { Actor } from "./actor.ts";
 import { requireMatch } from "./entity-tag.ts";
-import { getOrganization } from "./manage-organizations.ts";
+import { getOrganizationToKeep } from "./manage-organizations.ts";
 import { getRobotOfOrganization, getRobotToChange } from "./manage-robots.ts";
 import { type ManagementError, notFound } from "./management-error.ts";
 import { recordChange } from "./record-change.ts";
@@ -141,8 +141,9 @@ async function openPermission(
   name: RobotName,
   repository: string,
 ): Promise<{ robotId: string; registry: Registry; before: JsonObject | undefined }> {
+  const organization = await getOrganizationToKeep(tx, actor, name.organization, "admin");
   const robot = await getRobotToChange(tx, actor, name, "admins");
-  requireOwn(await getOrganization({ db: tx }, actor, name.organization), repository);
+  requireOwn(organization, repository);
   const registry = await getDefaultRegistry(tx);
   const held = await findRepositoryGrant(tx, robot.id, registry.id, repository);
   const before = held && { repository, actions: held.actions };

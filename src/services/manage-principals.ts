@@ -20,6 +20,7 @@ import {
   updatePrincipal,
 } from "../store/principals.ts";
 import { type Actor, requireStanding, requireSuperReader, requireSuperUser } from "./actor.ts";
+import { bootstrapPrincipal } from "./bootstrap.ts";
 import { requireMatch } from "./entity-tag.ts";
 import { ManagementError, notFound, refuseProblems } from "./management-error.ts";
 import { claim, once } from "./once.ts";
@@ -51,6 +52,12 @@ export async function createPrincipal(
 ): Promise<KnownPrincipal> {
   requireSuperUser(actor);
   if (!isName(name)) refuseProblems([{ path: ["name"], message: `must be ${nameRule}` }]);
+  if (name === bootstrapPrincipal) {
+    throw new ManagementError(
+      "conflict",
+      `${name} is the superuser of BERTH_ADMIN_TOKEN, whom every start with that brings back: take another name.`,
+    );
+  }
   const principal: Principal = {
     id: deps.random.uuid(),
     name,
@@ -163,10 +170,11 @@ export async function deletePrincipal(deps: ManageDeps, actor: Actor, name: stri
  * @throws {ManagementError}
  */
 export async function refuseLastSuperUserGone({ clock }: Pick<Deps, "clock">, tx: Deps["db"]): Promise<void> {
-  if ((await countSuperUserTokens(tx, new Date(clock.now()))) > 0) return;
+  const tomorrow = new Date(clock.now() + 24 * 3600 * 1000);
+  if ((await countSuperUserTokens(tx, tomorrow)) > 0) return;
   throw new ManagementError(
     "conflict",
-    "No superuser would be left with a token that is good for everything: make another one first.",
+    "No superuser would be left with a token that is good for everything, and for another day: make another one first.",
   );
 }
 

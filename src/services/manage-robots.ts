@@ -60,8 +60,8 @@ export async function createRobot(
         role: null,
         lastAccessed: null,
       };
-      await requireMatch(actor, undefined);
       await insertRobot(tx, robot);
+      await requireMatch(actor, undefined);
       const created = { kind: "create_robot", robot: name, after: viewOfRobot(robot) };
       if (staticToken === false || organization.robotTokens !== "on_create") {
         await recordChange(deps, tx, actor, created);

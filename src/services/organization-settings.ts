@@ -5,13 +5,13 @@ import { bareName, ownsPattern } from "../domain/ownership.ts";
 import { isRepositoryPattern } from "../domain/scope.ts";
 import { inTurn, patiently } from "../store/alone.ts";
 import { listAnonymousPullsOf, replaceAnonymousPulls } from "../store/anonymous-pulls.ts";
-import { keepRegistries } from "../store/grants.ts";
+import { keepRegistries, listGrantsIn } from "../store/grants.ts";
 import { type Organization, type OrganizationChange, updateOrganization } from "../store/organizations.ts";
 import { deleteStaticTokensOf } from "../store/static-tokens.ts";
-import { type Actor, requireSuperUser } from "./actor.ts";
+import type { Actor } from "./actor.ts";
 import { requireMatch } from "./entity-tag.ts";
 import { getOrganizationToChange, refuseOverlap } from "./manage-organizations.ts";
-import { refuseProblems } from "./management-error.ts";
+import { ManagementError, refuseProblems } from "./management-error.ts";
 import { recordChange } from "./record-change.ts";
 import { viewOfOrganization } from "./views.ts";
 import { type OrganizationWithSettings, withSettings } from "./with-settings.ts";
@@ -39,13 +39,16 @@ export async function changeOrganization(
     const before = viewOfOrganization(await withSettings(tx, stored));
     await requireMatch(actor, before);
     const organization = { ...stored, ...change };
-    if (!sameNames(organization.repositoryPrefixes, stored.repositoryPrefixes)) requireSuperUser(actor);
+    if (actor.access.superUser !== true && !sameNames(organization.repositoryPrefixes, stored.repositoryPrefixes)) {
+      throw new ManagementError("forbidden", "Only a superuser may change repository_prefixes.");
+    }
     const wanted = anonymousPull && (await onRegistries(tx, anonymousPull));
     const audiences = audiencesProblem(organization);
     refuseProblems([
       ...(audiences ? [{ path: ["audiences"], message: audiences }] : []),
       ...prefixProblems(organization),
       ...(wanted ? pullProblems(organization, wanted) : await orphanProblems(tx, organization)),
+      ...(change.repositoryPrefixes ? await orphanedGrants(tx, stored, organization) : []),
     ]);
 
     if (change.repositoryPrefixes) await refuseOverlap(tx, organization);
@@ -127,6 +130,18 @@ async function orphanProblems(tx: Deps["db"], organization: Organization): Promi
       path: ["repository_prefixes"],
       message: `must keep what anonymous_pull needs: take ${pattern} out of that first, or in the same request`,
     }));
+}
+
+/** What robots may do to names that go would be done to the next one's who gets them. */
+async function orphanedGrants(tx: Deps["db"], before: Organization, after: Organization): Promise<Problem[]> {
+  const held = await listGrantsIn(tx, after.id);
+  const orphaned = held.filter(
+    ({ type, pattern }) => type === "repository" && ownsPattern(before, pattern) && !ownsPattern(after, pattern),
+  );
+  return [...new Set(orphaned.map(({ pattern }) => pattern))].map((pattern) => ({
+    path: ["repository_prefixes"],
+    message: `must keep what robots hold: take ${pattern} out of their grants first`,
+  }));
 }
 
 function sameNames(some: readonly string[], others: readonly string[]): boolean {

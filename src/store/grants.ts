@@ -1,4 +1,5 @@
-import { and, asc, eq, gt, inArray, isNull, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNull, or, type SQL, sql } from "drizzle-orm";
+import { formatRobotName } from "../domain/names.ts";
 import type { Db } from "./db.ts";
 import { grants, organizations, registries, robots } from "./schema.ts";
 
@@ -96,6 +97,59 @@ export async function listGrantsToRepository(db: Db, registryId: string, reposit
     .innerJoin(organizations, eq(robots.organizationId, organizations.id))
     .where(and(isRepositoryGrant(registryId, repository), isNull(organizations.deletedAt)))
     .orderBy(asc(organizations.name), asc(robots.name));
+}
+
+/** A grant on repositories, and whose it is: `org+robot`. */
+export interface GrantOfRobot extends Pick<StoredGrant, "id" | "registry" | "pattern" | "actions"> {
+  readonly robot: string;
+}
+
+interface RepositoryFilter {
+  /** On that registry alone. */
+  readonly registryId?: string | undefined;
+  /** By one of these, */
+  readonly patterns: readonly string[];
+  /** or by any pattern that starts so. */
+  readonly below?: string | undefined;
+  readonly after?: string | undefined;
+}
+
+/** Everybody's grants by such patterns, in the order in which they were made, those after the id `after`. */
+export async function listGrantsTo(
+  db: Db,
+  { registryId, patterns, below, after }: RepositoryFilter,
+  limit: number,
+): Promise<GrantOfRobot[]> {
+  const rows = await db
+    .select({
+      id: grants.id,
+      registry: registries.service,
+      organization: organizations.name,
+      robot: robots.name,
+      pattern: grants.pattern,
+      actions: grants.actions,
+    })
+    .from(grants)
+    .innerJoin(registries, eq(grants.registryId, registries.id))
+    .innerJoin(robots, eq(grants.robotId, robots.id))
+    .innerJoin(organizations, eq(robots.organizationId, organizations.id))
+    .where(
+      and(
+        eq(grants.type, "repository"),
+        registryId === undefined ? undefined : eq(grants.registryId, registryId),
+        or(
+          inArray(grants.pattern, [...patterns]),
+          below === undefined ? undefined : sql`${grants.pattern} ^@ ${below}`,
+        ),
+        after === undefined ? undefined : gt(grants.id, after),
+      ),
+    )
+    .orderBy(asc(grants.id))
+    .limit(limit);
+  return rows.map(({ organization, robot, ...grant }) => ({
+    ...grant,
+    robot: formatRobotName({ organization, robot }),
+  }));
 }
 
 /** Of an organization's robots, on one registry. */

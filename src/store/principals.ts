@@ -155,8 +155,8 @@ export async function hasApiToken(db: Db): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** Tokens by which a superuser can do all that one may, and which are good at `now`. */
-export async function countSuperUserTokens(tx: Db, now: Date): Promise<number> {
+/** Tokens by which a superuser can do all that one may, and which are good at that time. */
+export async function countSuperUserTokens(tx: Db, at: Date): Promise<number> {
   const [row] = await tx
     .select({ tokens: count() })
     .from(apiTokens)
@@ -166,7 +166,7 @@ export async function countSuperUserTokens(tx: Db, now: Date): Promise<number> {
         eq(principals.superUser, true),
         eq(apiTokens.readOnly, false),
         isNull(apiTokens.organizationIds),
-        or(isNull(apiTokens.expiresAt), gt(apiTokens.expiresAt, now)),
+        or(isNull(apiTokens.expiresAt), gt(apiTokens.expiresAt, at)),
       ),
     );
   return row?.tokens ?? 0;

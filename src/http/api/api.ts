@@ -1,11 +1,13 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { routePath } from "hono/route";
 import { METHOD_NAME_ALL } from "hono/router";
 import type { Deps } from "../../deps.ts";
 import { limits } from "../../limits.ts";
 import { authenticateActor } from "../../services/authenticate-actor.ts";
 import { type ManagementCode, ManagementError } from "../../services/management-error.ts";
+import { recordForbidden } from "../../services/record-forbidden.ts";
 import type { AppEnv } from "../context.ts";
 import type { Description } from "../docs/description.ts";
 import { apiPage } from "../docs/page.ts";
@@ -31,7 +33,7 @@ import { registryApiRoutes } from "./registries.ts";
 import { repositoryRoutes } from "./repositories.ts";
 import { robotTokenRoutes } from "./robot-tokens.ts";
 import { robotRoutes } from "./robots.ts";
-import { type ApiEnv, createApi } from "./route.ts";
+import { type ApiEnv, actorOf, createApi } from "./route.ts";
 import { stateRoutes } from "./state.ts";
 import { usageRoutes } from "./usage.ts";
 import { userRoutes } from "./user.ts";
@@ -108,6 +110,10 @@ function requireApiToken(deps: Deps): MiddlewareHandler<ApiEnv> {
     }
     c.set("authenticated", await authenticateActor(deps, apiToken));
     await next();
+    const { error } = c;
+    if (c.req.method !== "GET" && error instanceof ManagementError && error.code === "forbidden") {
+      await recordForbidden(deps, actorOf(c), `${c.req.method} ${routePath(c, -1)}`, c.req.param("org"));
+    }
   };
 }
 

@@ -1,10 +1,12 @@
 import type { Deps } from "../../deps.ts";
-import { repositoryActions } from "../../domain/scope.ts";
+import { isRepositoryPattern, repositoryActions } from "../../domain/scope.ts";
 import { limits } from "../../limits.ts";
+import { pageGrantsTo } from "../../services/find-grants.ts";
 import { getGrants, putGrants, type RegistryGrant, viewOfGrant } from "../../services/manage-grants.ts";
+import type { GrantOfRobot } from "../../store/grants.ts";
 import { putEntityTag } from "./conditions.ts";
-import { actorOf, body, createApi, createRoute, tagged, z } from "./route.ts";
-import { robotParam } from "./schemas.ts";
+import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
+import { pageByIdQuery, robotParam } from "./schemas.ts";
 
 const registry = z.string().max(255).optional().openapi({ description: "Its `service`; absent: the default registry" });
 
@@ -46,6 +48,36 @@ const put = createRoute({
   responses: { 200: tagged(grants, "The grants as stored") },
 });
 
+const grantOfRobot = z
+  .object({
+    robot: z.string().openapi({ example: "acme+ci" }),
+    registry: z.string(),
+    repository: z.string().openapi({ description: "As it was granted", example: "acme/*" }),
+    actions: z.array(z.enum(repositoryActions)),
+  })
+  .openapi("GrantOfRobot");
+
+const found = createRoute({
+  method: "get",
+  path: "/grants",
+  summary: "Who may do what to a repository",
+  request: {
+    query: pageByIdQuery.extend({
+      repository: z
+        .string()
+        .refine(isRepositoryPattern, "must be a repository's name, a prefix of names ending in /*, or *")
+        .openapi({
+          description: "A name, or a pattern: then every grant that covers any repository of it",
+          example: "acme/app",
+        }),
+      registry: z.string().max(255).optional().openapi({ description: "Its `service`; absent: every registry" }),
+    }),
+  },
+  responses: {
+    200: json(z.object({ grants: z.array(grantOfRobot), next_page: z.string().optional() }), "One page"),
+  },
+});
+
 export function grantRoutes(deps: Deps) {
   const api = createApi();
   api.openapi(got, async (c) => {
@@ -60,11 +92,24 @@ export function grantRoutes(deps: Deps) {
     await putEntityTag(c, stored.map(viewOfGrant));
     return c.json(stored.map(present), 200);
   });
+  api.openapi(found, async (c) => {
+    const { limit, next_page: after, repository, registry: service } = c.req.valid("query");
+    const { items, next } = await pageGrantsTo(deps, actorOf(c), { limit, after, repository, registry: service });
+    return c.json({ grants: items.map(presentOfRobot), ...(next !== undefined && { next_page: next }) }, 200);
+  });
   return api;
 }
 
 function present(stored: RegistryGrant): z.infer<typeof grant> {
   if ("catalog" in stored) return { registry: stored.registry, catalog: true };
   const { registry: service, repository, actions } = stored;
-  return { registry: service, repository, actions: repositoryActions.filter((action) => actions.includes(action)) };
+  return { registry: service, repository, actions: inOrder(actions) };
+}
+
+function presentOfRobot({ robot, registry: service, pattern, actions }: GrantOfRobot): z.infer<typeof grantOfRobot> {
+  return { robot, registry: service, repository: pattern, actions: inOrder(actions) };
+}
+
+function inOrder(actions: readonly string[]) {
+  return repositoryActions.filter((action) => actions.includes(action));
 }

@@ -108,7 +108,7 @@ const deleted = createRoute({
   method: "delete",
   path: "/issuers/{id}",
   summary: "Delete an issuer",
-  request: { params: issuerParam, query: z.object({ cascade: z.enum(["true", "false"]).default("false") }) },
+  request: { params: issuerParam, query: z.strictObject({ cascade: z.enum(["true", "false"]).default("false") }) },
   responses: { 204: { description: "Deleted, and with cascade the bindings to it" } },
 });
 

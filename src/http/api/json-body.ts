@@ -17,7 +17,7 @@ export const requireJson: MiddlewareHandler<ApiEnv> = async (c, next) => {
   } else if (!JSON_TYPE.test(c.req.header("content-type") ?? "")) {
     throw new ManagementError("invalid", "Send the body as JSON, with Content-Type: application/json.");
   } else {
-    c.set("bodyProblems", readBody(new Uint8Array(await c.req.arrayBuffer())));
+    c.set("bodyProblems", readDocument(new Uint8Array(await c.req.arrayBuffer())).problems);
   }
   await next();
 };
@@ -40,16 +40,23 @@ function dropContentType(c: Context<ApiEnv>): void {
   c.req.raw = new Request(c.req.url, { method: c.req.method, headers });
 }
 
-function readBody(bytes: Uint8Array): Problem[] {
+/**
+ * Reads JSON that everybody reads alike.
+ *
+ * @returns it, and every problem of it that has a place
+ * @throws {ManagementError}
+ */
+export function readDocument(bytes: Uint8Array): { document: unknown; problems: readonly Problem[] } {
   const text = decode(bytes);
-  const { problems, names } = inspect(parse(text));
+  const document = parse(text);
+  const { problems, names } = inspect(document);
   if (problems.length === 0 && hasRepeatedName(text, names)) {
     throw new ManagementError(
       "invalid",
       "The body names a member twice in one object, where readers of JSON differ in which one they take: name it once.",
     );
   }
-  return problems;
+  return { document, problems };
 }
 
 function decode(bytes: Uint8Array): string {

@@ -128,7 +128,7 @@ const deleted = createRoute({
   method: "delete",
   path: "/registries/{service}",
   summary: "Delete a registry and its keys",
-  request: { params: serviceParam, query: z.object({ cascade: z.enum(["true", "false"]).default("false") }) },
+  request: { params: serviceParam, query: z.strictObject({ cascade: z.enum(["true", "false"]).default("false") }) },
   responses: { 204: { description: "Deleted, and with cascade the grants on it" } },
 });
 

@@ -22,7 +22,7 @@ export function createApi(): OpenAPIHono<ApiEnv> {
   });
 }
 
-function toProblem(issue: z.core.$ZodIssue): Problem {
+export function toProblem(issue: z.core.$ZodIssue): Problem {
   return {
     path: issue.path.map((part) => (typeof part === "symbol" ? String(part) : part)),
     message: issue.message,

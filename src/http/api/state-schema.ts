@@ -16,10 +16,7 @@ import { prose, robotMetadata } from "./schemas.ts";
 
 const name = z.string().min(1).max(1024);
 const $schema = z.string().optional().describe("For editors");
-const unlisted = z
-  .enum(["delete", "keep"])
-  .optional()
-  .describe("What happens to what a section leaves out; absent: it is deleted");
+const unlisted = z.enum(["delete", "keep"]).optional();
 
 /** An entry says all of a binding: what it leaves out is as in a new one. */
 const entry = terms.extend({
@@ -44,7 +41,9 @@ export const organizationState = z
       .record(name, z.enum(roles))
       .optional()
       .describe("Robots that have a role on all of the organization's repositories"),
-    unlisted,
+    unlisted: unlisted.describe(
+      "What happens to what a section leaves out; absent: it is deleted, or in the service's document what that says",
+    ),
   })
   .describe("What is absent is left as it is; a section that is there lists all of its kind")
   .openapi("OrganizationState");
@@ -62,32 +61,36 @@ export const serviceState = z
     registries: z.record(name, registrySettings.strict()).optional().describe("By `service`"),
     principals: z.record(name, principal).optional().describe("All but `admin`"),
     organizations: z.record(name, organizationState).optional(),
-    unlisted,
+    unlisted: unlisted.describe("What happens to what a section leaves out; absent: it is kept"),
   })
   .describe("What is absent is left as it is; a section that is there lists all of its kind")
   .openapi("State");
 
-export function toWantedOrganization(sent: z.infer<typeof organizationState>): WantedOrganization {
+/** @param byDefault what happens to what a section leaves out, where the document does not say */
+export function toWantedOrganization(
+  sent: z.infer<typeof organizationState>,
+  byDefault: WantedOrganization["unlisted"] = "delete",
+): WantedOrganization {
   const { settings, members, robots, prototypes } = sent;
   return {
     ...(settings && { settings: toOrganizationSettings(settings) }),
     ...(members && { members }),
     ...(robots && { robots: mapValues(robots, toWantedRobot) }),
     ...(prototypes && { prototypes }),
-    unlisted: sent.unlisted ?? "delete",
+    unlisted: sent.unlisted ?? byDefault,
   };
 }
 
 export function toWantedService(sent: z.infer<typeof serviceState>): WantedService {
-  const { issuers, registries, principals, organizations } = sent;
+  const { issuers, registries, principals, organizations, unlisted: kept = "keep" } = sent;
   return {
     ...(issuers && {
       issuers: issuers.map(({ issuer, ...settings }) => ({ issuer, settings: toIssuerSettings(settings) })),
     }),
     ...(registries && { registries: mapValues(registries, toRegistrySettings) }),
     ...(principals && { principals: mapValues(principals, toPrincipalSettings) }),
-    ...(organizations && { organizations: mapValues(organizations, toWantedOrganization) }),
-    unlisted: sent.unlisted ?? "delete",
+    ...(organizations && { organizations: mapValues(organizations, (one) => toWantedOrganization(one, kept)) }),
+    unlisted: kept,
   };
 }
 

@@ -8,7 +8,8 @@ import { actorOf, body, createApi, createRoute, tagged, z } from "./route.ts";
 import { organizationParam } from "./schemas.ts";
 import { organizationState, serviceState, toWantedOrganization, toWantedService } from "./state-schema.ts";
 
-const query = z.object({
+// A typo must not apply what was to be told.
+const query = z.strictObject({
   dry_run: z.enum(["true", "false"]).default("false").openapi({ description: "Only tell what would change" }),
 });
 
@@ -86,8 +87,7 @@ export function stateRoutes(deps: Deps) {
   api.openapi(putService, async (c) => {
     const isDryRun = c.req.valid("query").dry_run === "true";
     const wanted = toWantedService(c.req.valid("json"));
-    const { changes, document } = await putServiceState(deps, actorOf(c), wanted, isDryRun);
-    if (!isDryRun) await putEntityTag(c, document);
+    const { changes } = await putServiceState(deps, actorOf(c), wanted, isDryRun);
     return c.json({ dry_run: isDryRun, changes: changes.map(present) }, 200);
   });
   return api;

@@ -102,7 +102,7 @@ export async function startServer({ environment, write, clock = systemClock }: S
       every(limits.uses.writeMilliseconds, log, () => writeUses(deps)),
     );
 
-    if (config.state !== undefined) await applyState(config.state, deps);
+    if (config.stateFile !== undefined) await applyState(readFileSync(config.stateFile), deps);
     closers.push(await listen(deps));
     const database = config.databaseUrl ? "postgresql" : "embedded";
     log.info("listening", { host: config.host, port: config.port, public_url: config.publicUrl, database });

@@ -1,10 +1,11 @@
 import { ConfigError } from "../../config.ts";
 import type { Deps } from "../../deps.ts";
-import type { Problem } from "../../domain/binding.ts";
+import { readDocument } from "../../http/api/json-body.ts";
+import { toProblem, type z } from "../../http/api/route.ts";
 import { serviceState, toWantedService } from "../../http/api/state-schema.ts";
 import type { Actor } from "../../services/actor.ts";
 import { putServiceState } from "../../services/desired-state/put-service-state.ts";
-import { ManagementError } from "../../services/management-error.ts";
+import { ManagementError, refuseProblems } from "../../services/management-error.ts";
 
 /**
  * Makes the service what a document says: the same that `PUT /api/v1/state` takes. Several instances that start
@@ -12,30 +13,25 @@ import { ManagementError } from "../../services/management-error.ts";
  *
  * @throws {ConfigError} with every problem of the document; nothing is changed then
  */
-export async function applyState(text: string, deps: Deps): Promise<void> {
-  const state = serviceState.safeParse(parse(text));
-  if (!state.success)
-    throw toConfigError(state.error.issues.map(({ path, message }) => ({ path: path.map(String), message })));
+export async function applyState(file: Uint8Array, deps: Deps): Promise<void> {
   try {
-    const { changes } = await putServiceState(deps, operator(deps), toWantedService(state.data), false);
+    const { changes } = await putServiceState(deps, operator(deps), toWantedService(read(file)), false);
     for (const { action, kind, organization, name } of changes) {
       deps.log.info("the state file made a change", { action, kind, ...(organization && { organization }), name });
     }
     deps.log.info("the state file is applied", { changes: changes.length });
   } catch (error) {
-    if (error instanceof ManagementError) {
-      throw toConfigError(error.problems.length > 0 ? error.problems : [{ path: [], message: error.message }]);
-    }
-    throw error;
+    if (!(error instanceof ManagementError)) throw error;
+    const problems = error.problems.length > 0 ? error.problems : [{ path: [], message: error.message }];
+    throw new ConfigError(problems.map(({ path, message }) => `BERTH_STATE_FILE: ${[...path, message].join(" ")}`));
   }
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw toConfigError([{ path: [], message: `is not valid JSON: ${(error as Error).message}` }]);
-  }
+function read(file: Uint8Array): z.infer<typeof serviceState> {
+  const { document, problems } = readDocument(file);
+  const state = serviceState.safeParse(document);
+  refuseProblems([...problems, ...(state.error?.issues ?? []).map(toProblem)]);
+  return state.data as z.infer<typeof serviceState>;
 }
 
 /** Whoever may write the file may do all. */
@@ -49,8 +45,4 @@ function operator({ random }: Deps): Actor {
     requestId: random.uuid(),
     clientAddress: undefined,
   };
-}
-
-function toConfigError(problems: readonly Problem[]): ConfigError {
-  return new ConfigError(problems.map(({ path, message }) => `BERTH_STATE_FILE: ${[...path, message].join(" ")}`));
 }

@@ -41,8 +41,9 @@ export function createAttempts(): Attempts {
     finish() {
       const code = (["forbidden", "invalid", "conflict"] as const).find((one) => codes.includes(one));
       if (code === undefined || code === "invalid") return refuseProblems(problems);
-      const told = problems.map(({ path, message }) => `${path.join(".")} ${message}`).join("; ");
-      throw new ManagementError(code, told, problems);
+      const all = problems.slice(0, limits.problems);
+      const told = all.map(({ path, message }) => `${path.join(".")} ${message}`).join("; ");
+      throw new ManagementError(code, told, all);
     },
   };
 }

@@ -1,12 +1,14 @@
 import type { Problem } from "../../domain/binding.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import { formatRobotName, parseRobotName } from "../../domain/names.ts";
+import { limits } from "../../limits.ts";
 import { inTurn, oneByOne, patiently } from "../../store/alone.ts";
 import { lockRobotsIn } from "../../store/robots.ts";
-import { type Actor, requireRole, requireSuperUser } from "../actor.ts";
+import { type Actor, requireRole } from "../actor.ts";
 import { requireMatch } from "../entity-tag.ts";
 import { deleteMember, putMember } from "../manage-members.ts";
 import { getOrganization, getOrganizationToChange } from "../manage-organizations.ts";
+import { ManagementError } from "../management-error.ts";
 import { changeOrganization, type OrganizationSettings } from "../organization-settings.ts";
 import { recordChange } from "../record-change.ts";
 import { getDefaultRegistry } from "../role-grants.ts";
@@ -54,7 +56,11 @@ async function turnFor(
   if (isSame(settings?.repositoryPrefixes ?? repositoryPrefixes, repositoryPrefixes)) {
     return (db, work) => oneByOne(db, `state of ${name}`, () => patiently(db, work));
   }
-  requireSuperUser(actor);
+  if (actor.access.superUser !== true) {
+    throw new ManagementError("forbidden", "Only a superuser may change settings.repository_prefixes.", [
+      { path: ["settings", "repository_prefixes"], message: "are a superuser's to change" },
+    ]);
+  }
   return inTurn;
 }
 
@@ -69,7 +75,8 @@ export async function applyOrganization(
 ): Promise<AppliedState> {
   const organization = await getOrganizationToChange(within.db, actor, name);
   await lockRobotsIn(within.db, organization.id);
-  const before = await readHoldings(within.db, organization);
+  const max = mostRobots(actor);
+  const before = await readHoldings(within.db, organization, max);
   await requireMatch(actor, toDocument(before));
   const part = withoutConditions(actor);
 
@@ -78,7 +85,7 @@ export async function applyOrganization(
   await applyRobots(within, part, before, wanted, attempts, path);
   await applyMembers(within, part, before, wanted, attempts, [...path, "members"]);
 
-  const after = await readHoldings(within.db, await getOrganization(within, actor, name));
+  const after = await readHoldings(within.db, await getOrganization(within, actor, name), max);
   const [then, now] = [toDocument(before), toDocument(after)];
   const changes = differences(name, then, now);
   if (changes.length > 0) {
@@ -86,6 +93,11 @@ export async function applyOrganization(
     await recordChange(within, within.db, part, { kind: "put_organization_state", organization: name, metadata });
   }
   return { changes, document: now };
+}
+
+/** What others make must not keep a superuser, or a start, from putting a state. */
+function mostRobots({ access }: Actor): number {
+  return access.superUser === true ? Number.MAX_SAFE_INTEGER - 1 : limits.state.robots;
 }
 
 type Document = ReturnType<typeof toDocument>;

@@ -106,6 +106,8 @@ async function applyGrants(
 ): Promise<void> {
   const { service } = await getDefaultRegistry(within.db);
   const wide = `${holdings.organization.name}/*`;
+  const isWideGrant = (grant: RegistryGrant) =>
+    "repository" in grant && grant.repository === wide && (grant.registry ?? service) === service;
   const names = new Set([...holdings.robots.keys(), ...Object.keys(robots)].filter((name) => !gone.has(name)));
   for (const name of Object.keys(prototypes ?? {})) {
     if (!names.has(name)) attempts.problem([...path, "prototypes", name], "is no robot of the organization");
@@ -114,9 +116,7 @@ async function applyGrants(
     const wanted = Object.hasOwn(robots, name) ? robots[name]?.grants : undefined;
     if (!wanted && !prototypes) continue;
     const stored = holdings.robots.get(name);
-    const isWide = wanted?.some(
-      (grant) => "repository" in grant && grant.repository === wide && (grant.registry ?? service) === service,
-    );
+    const isWide = wanted?.some(isWideGrant);
     const told = prototypes && Object.hasOwn(prototypes, name) ? prototypes[name] : undefined;
     if (isWide && told) {
       attempts.problem(
@@ -126,7 +126,8 @@ async function applyGrants(
       continue;
     }
     const kept = isWide || (prototypes && unlisted === "delete") ? undefined : stored?.prototype;
-    const after = withPrototype(wanted ?? stored?.grants.map(toGrant) ?? [], told ?? kept, wide);
+    const others = stored?.grants.map(toGrant).filter((grant) => !told || !isWideGrant(grant)) ?? [];
+    const after = withPrototype(wanted ?? others, told ?? kept, wide);
     const before = withPrototype(stored?.grants.map(toGrant) ?? [], stored?.prototype, wide);
     if (isSame(comparable(before, service), comparable(after, service))) continue;
     await attempts.attempt([...path, "robots", name, "grants"], () =>

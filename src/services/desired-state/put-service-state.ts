@@ -15,7 +15,7 @@ import { recordChange } from "../record-change.ts";
 import { type Attempts, createAttempts } from "./attempts.ts";
 import { difference, isSame, type StateChange, type Things } from "./difference.ts";
 import { openIssuers } from "./open-issuers.ts";
-import { type AppliedState, applyOrganization } from "./put-organization-state.ts";
+import { applyOrganization } from "./put-organization-state.ts";
 import {
   describeHoldings,
   nameOf,
@@ -31,7 +31,7 @@ export interface ServiceStateChange extends StateChange {
   readonly organization?: string;
 }
 
-export interface AppliedServiceState extends AppliedState {
+export interface AppliedServiceState {
   readonly changes: readonly ServiceStateChange[];
 }
 
@@ -63,7 +63,7 @@ export function putServiceState(
       const metadata = { changes: changes.map(({ action, kind, name }) => `${action} ${kind} ${name}`) };
       await recordChange(within, within.db, step.actor, { kind: "put_state", metadata });
     }
-    return { changes, document: await toServiceDocument(within.db, after) };
+    return { changes };
   });
 }
 
@@ -117,6 +117,10 @@ async function applyPrincipals({ within, actor, before, wanted, attempts }: Step
       attempts.problem(path, "is the superuser of BERTH_ADMIN_TOKEN, which no document changes");
       continue;
     }
+    if (name === actor.name && (settings.superUser ?? true) !== true) {
+      attempts.problem([...path, "super_user"], "is that by which you do this: let somebody else change it");
+      continue;
+    }
     const stored = before.principals.find((one) => one.name === name);
     await attempts.attempt(path, async () => {
       if (!stored)
@@ -154,7 +158,8 @@ async function deleteUnlisted({ within, actor, before, wanted, attempts }: Step)
     await attempt("organizations", () => deleteOrganization(within, actor, name));
   }
   for (const name of gone(principals, before.principals, (one) => one.name)) {
-    await attempt("principals", () => deletePrincipal(within, actor, name));
+    if (name === actor.name) attempts.problem(["principals"], `leaves out ${name}, as whom you do this`);
+    else await attempt("principals", () => deletePrincipal(within, actor, name));
   }
   const deletable = before.registries.filter(({ isDefault }) => !isDefault);
   for (const service of gone(registries, deletable, (one) => one.service)) {

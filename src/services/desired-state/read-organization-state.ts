@@ -41,12 +41,18 @@ export interface OrganizationHoldings {
 /** The state of an organization, as a document that can be put back. */
 export async function getOrganizationState(deps: Pick<Deps, "db">, actor: Actor, name: string): Promise<JsonObject> {
   const organization = await getOrganization(deps, actor, name);
-  return toDocument(await readHoldings(deps.db, organization));
+  return toDocument(await readHoldings(deps.db, organization, limits.state.robots));
 }
 
-/** @throws {ManagementError} when it is more than one document should hold */
-export async function readHoldings(db: Deps["db"], organization: Organization): Promise<OrganizationHoldings> {
-  const { robots: max } = limits.state;
+/**
+ * @param max robots, and members
+ * @throws {ManagementError} when there are more
+ */
+export async function readHoldings(
+  db: Deps["db"],
+  organization: Organization,
+  max: number,
+): Promise<OrganizationHoldings> {
   const robots = await listRobots(db, organization.id, "", max + 1);
   const members = await listMembers(db, organization, "", max + 1);
   if (robots.length > max || members.length > max) {

@@ -52,7 +52,7 @@ export async function toServiceDocument(db: Deps["db"], holdings: ServiceHolding
   const organizations: Record<string, ReturnType<typeof toDocument>> = {};
   let robots = 0;
   for (const organization of holdings.organizations) {
-    const held = await readHoldings(db, organization);
+    const held = await readHoldings(db, organization, limits.state.robots);
     robots += held.robots.size;
     if (robots > limits.state.robots) {
       throw new ManagementError(

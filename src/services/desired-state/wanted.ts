@@ -8,7 +8,7 @@ import type { RegistryGrant } from "../manage-grants.ts";
 import type { PrincipalSettings } from "../manage-principals.ts";
 import type { OrganizationSettings } from "../organization-settings.ts";
 
-/** What happens to what a section leaves out. */
+/** What happens to what a section leaves out. An organization's own document deletes it, unless told otherwise. */
 export type Unlisted = "delete" | "keep";
 
 /** What an organization is to be. What is absent is left as it is; what is there is all of its kind. */
