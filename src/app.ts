@@ -65,7 +65,7 @@ function logRequest({ log, clock }: Deps): MiddlewareHandler<AppEnv> {
     log.info("request", {
       request_id: c.get("requestId"),
       method: c.req.method,
-      route: routePath(c, -1),
+      route: routePath(c),
       status: c.res.status,
       duration_ms: clock.now() - startedAt,
       client_address: c.get("clientAddress"),

@@ -62,9 +62,9 @@ describe("the kinds of records", () => {
     const files = (await readdir(services, { recursive: true })).filter((name) => name.endsWith(".ts"));
     const source = (await Promise.all(files.map((name) => readFile(new URL(name, services), "utf8")))).join("\n");
     const kind =
-      /"((?:audit|change|create|delete|modify|org|put|refresh|regenerate|revoke|rotate)_[a-z_]+|federated_robot_token_exchange|registry_token)"/g;
+      /"((?:audit|change|create|delete|modify|org|put|refresh|regenerate|revoke|rotate)_[a-z_]+|federated_robot_token_exchange|registry_token|management)"/g;
     const written = new Set([...source.matchAll(kind)].map(([, name = ""]) => name));
-    const counted = ["federated_robot_token_refusals", "registry_token_refusals"];
+    const counted = ["federated_robot_token_refusals", "registry_token_refusals", "management_refusals"];
     expect(new Set(told.filter((name) => name !== "kind"))).toEqual(new Set([...written, ...counted]));
   });
 });

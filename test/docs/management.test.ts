@@ -11,14 +11,15 @@ const page = new URL("../../docs/management.md", import.meta.url);
 describeWith(["curl", "jq"], "docs/management.md by hand", () => {
   let directory: string;
   let berth: TestBerth;
+  const outputs: string[] = [];
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "berth-management-page-"));
     berth = await startBerth();
-    await berth.createRobot("acme+ci");
+    await berth.createRobot("acme+ci", { grants: [{ repository: "acme/*", actions: ["pull", "push"] }] });
     const environment = { BERTH: berth.url, TOKEN: berth.adminToken };
     for (const { code } of await blocksOf(page, "sh")) {
-      if (!code.startsWith("export ")) await runShell(code, directory, environment);
+      if (!code.startsWith("export ")) outputs.push(await runShell(code, directory, environment));
     }
   });
 
@@ -36,6 +37,10 @@ describeWith(["curl", "jq"], "docs/management.md by hand", () => {
       organizations: [{ name: "acme", role: "reader" }],
       token: { expires_at: "2099-01-01T00:00:00.000Z" },
     });
+  });
+
+  it("tells who can push to a repository", () => {
+    expect(outputs.at(-1)).toBe(`acme+ci pull,push by acme/* at ${berth.host}\n`);
   });
 
   it("leaves a robot that manages without a stored token, and changed it by its entity tag", async () => {

@@ -112,7 +112,7 @@ function requireApiToken(deps: Deps): MiddlewareHandler<ApiEnv> {
     await next();
     const { error } = c;
     if (c.req.method !== "GET" && error instanceof ManagementError && error.code === "forbidden") {
-      await recordForbidden(deps, actorOf(c), `${c.req.method} ${routePath(c, -1)}`, c.req.param("org"));
+      await recordForbidden(deps, actorOf(c), `${c.req.method} ${routePath(c)}`, c.req.param("org"));
     }
   };
 }

@@ -26,7 +26,8 @@ const freed = createRoute({
   path: "/deleted-organizations/{org}",
   operationId: "freeName",
   summary: "Free the name of a deleted organization",
-  description: "Whoever is given the name next owns what is left under it in the registries.",
+  description:
+    "Whoever is given the name next owns what is left under it in the registries, and no robot of anybody else may hold a grant on that.",
   request: { params: organizationParam },
   responses: { 204: { description: "Free" } },
 });

@@ -66,6 +66,7 @@ const found = createRoute({
       repository: z
         .string()
         .refine(isRepositoryPattern, "must be a repository's name, a prefix of names ending in /*, or *")
+        .default("*")
         .openapi({
           description: "A name, or a pattern: then every grant that covers any repository of it",
           example: "acme/app",
