@@ -38,6 +38,14 @@ const lists: Readonly<Record<string, readonly string[]>> = {
     "/bindings?subject=repo:acme/app-7",
     `/bindings?${shared}&subject=repo:acme/app-7`,
   ],
+  "/grants": [
+    "/grants?",
+    `/grants?repository=${crowded}/app-6`,
+    `/grants?repository=${crowded}/shared-1/deep/er&registry=127.0.0.1:8080`,
+    `/grants?repository=${crowded}/*`,
+    "/grants?repository=org-0007/*",
+    "/grants?repository=org-0007/app",
+  ],
   "/organization/{org}/logs": [
     `${organization}/logs?`,
     `${organization}/logs?kind=kind_3`,

@@ -118,6 +118,17 @@ export async function makeLists(berth: TestBerth): Promise<Readonly<Record<strin
         await ask(204, "DELETE", `/organization/acme/robots/${shortName(robot)}/federation/bindings/${id}`);
       },
     },
+    "/grants": {
+      path: "/grants?repository=acme/granted",
+      member: "grants",
+      key: ({ robot, registry, repository }) => [robot, registry, repository].join(" "),
+      async add(name) {
+        await ask(201, "PUT", `/organization/acme/robots/${name}`, {});
+        const repository = name.length % 2 === 0 ? "acme/granted" : "acme/*";
+        await ask(200, "PUT", `/organization/acme/robots/${name}/grants`, [{ repository, actions: ["pull"] }]);
+      },
+      remove: (key) => ask(204, "DELETE", `/organization/acme/robots/${shortName(key.split(" ")[0] ?? "")}`),
+    },
     "/organization/{org}/logs": {
       path: "/organization/acme/logs?kind=create_robot",
       member: "logs",

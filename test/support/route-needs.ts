@@ -77,6 +77,7 @@ export const routeNeeds: Readonly<Record<string, RouteNeed>> = {
   deleteRepositoryPermissionsUser: { need: "admin" },
 
   getBindings: { need: "super reader" },
+  getGrants: { need: "super reader" },
   getLogs: { need: "super reader" },
   getState: { need: "super reader" },
   putState: { need: "superuser", body: {} },
