@@ -40,7 +40,7 @@ CREATE INDEX "audit_records_kind" ON "audit_records" USING btree ("kind","at","i
 CREATE INDEX "audit_records_actor" ON "audit_records" USING btree ("actor","at","id");--> statement-breakpoint
 CREATE INDEX "bindings_issuer_id" ON "bindings" USING btree ("issuer_id","id");--> statement-breakpoint
 CREATE INDEX "bindings_subject" ON "bindings" USING btree ("subject","id");--> statement-breakpoint
-CREATE INDEX "grants_pattern" ON "grants" USING btree ("registry_id","type","pattern");--> statement-breakpoint
+CREATE INDEX "grants_pattern" ON "grants" USING btree ("registry_id","type","pattern" text_pattern_ops);--> statement-breakpoint
 CREATE INDEX "organizations_prefixes" ON "organizations" USING gin ("repository_prefixes");--> statement-breakpoint
 CREATE INDEX "robots_role" ON "robots" USING btree ("organization_id","name") WHERE "robots"."role" is not null;--> statement-breakpoint
 UPDATE "robots" SET "creator_id" = "principals"."id" FROM "principals" WHERE "principals"."name" = "robots"."created_by";

@@ -270,7 +270,8 @@ export const grants = pgTable(
   },
   (table) => [
     unique("grants_resource").on(table.robotId, table.registryId, table.type, table.pattern),
-    index("grants_pattern").on(table.registryId, table.type, table.pattern),
+    // Patterns are looked for by how they start, too, whatever the order of texts in the database.
+    index("grants_pattern").on(table.registryId, table.type, table.pattern.op("text_pattern_ops")),
   ],
 );
 
