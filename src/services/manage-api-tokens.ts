@@ -51,6 +51,13 @@ export async function listTokens({ db }: Pick<Deps, "db">, actor: Actor, name: s
   return knowAll(db, actor.access.superUser ? tokens : tokens.filter((token) => isWithin(token, actor.token)));
 }
 
+/** One of those. */
+export async function getToken(deps: Pick<Deps, "db">, actor: Actor, name: string, id: string): Promise<KnownApiToken> {
+  const known = (await listTokens(deps, actor, name)).find(({ token }) => token.id === id);
+  if (!known) throw noToken(name, id);
+  return known;
+}
+
 /** Makes an API token, which can do and last no more than the one that makes it. */
 export async function createToken(
   deps: ManageDeps,
@@ -88,11 +95,7 @@ export async function createToken(
       });
       return { token, organizations: given.organizations, secret };
     });
-  return once(make, async (madeId) => {
-    const made = (await listTokens(deps, actor, name)).find(({ token }) => token.id === madeId);
-    if (!made) throw notFound(`API token ${madeId} any more: it was ended`);
-    return made;
-  });
+  return once(make, (madeId) => getToken(deps, actor, name, madeId));
 }
 
 /** Ends an API token at once. Every token may end itself. */
@@ -102,7 +105,7 @@ export async function deleteToken(deps: ManageDeps, actor: Actor, name: string, 
     await requireStanding(tx, actor);
     const principal = actor.token.id === id && found?.id === actor.id ? found : requireOwn(actor, name, found);
     const token = (await listApiTokens(tx, principal.id)).find((one) => one.id === id);
-    if (!token) throw notFound(`API token ${id} of ${name}`);
+    if (!token) throw noToken(name, id);
     if (token.id !== actor.token.id && !isWithin(token, actor.token)) {
       throw new ManagementError("forbidden", "A token may end itself, and those that can do no more than it can.");
     }
@@ -115,6 +118,10 @@ export async function deleteToken(deps: ManageDeps, actor: Actor, name: string, 
       metadata: { principal: name, token_id: id },
     });
   });
+}
+
+function noToken(name: string, id: string): ManagementError {
+  return notFound(`API token ${id} of ${name}`);
 }
 
 /** Superusers make and end everybody's tokens, others their own; a token that only reads, none. */

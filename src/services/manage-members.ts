@@ -3,14 +3,14 @@ import type { OrganizationRole } from "../domain/access.ts";
 import { formatRobotName, parseRobotName, type RobotName } from "../domain/names.ts";
 import { printable } from "../domain/text.ts";
 import { patiently } from "../store/alone.ts";
-import { findMembership, listMembers, type Member, putMembership } from "../store/members.ts";
+import { findMember, findMembership, listMembers, type Member, putMembership } from "../store/members.ts";
 import { keepPrincipal } from "../store/principals.ts";
 import { updateRobot } from "../store/robots.ts";
 import type { Actor } from "./actor.ts";
 import { requireMatch } from "./entity-tag.ts";
 import { getOrganization, getOrganizationToChange } from "./manage-organizations.ts";
 import { getRobotToChange } from "./manage-robots.ts";
-import { notFound } from "./management-error.ts";
+import { type ManagementError, notFound } from "./management-error.ts";
 import { type Page, pageOf } from "./page.ts";
 import { recordRole } from "./record-role.ts";
 
@@ -25,6 +25,18 @@ export async function pageMembers(
 ): Promise<Page<Member>> {
   const organization = await getOrganization({ db }, actor, organizationName);
   return pageOf(await listMembers(db, organization, after, limit + 1), limit, ({ name }) => name);
+}
+
+export async function getMember(
+  { db }: Pick<Deps, "db">,
+  actor: Actor,
+  organizationName: string,
+  name: string,
+): Promise<Member> {
+  const organization = await getOrganization({ db }, actor, organizationName);
+  const member = await findMember(db, organization, name);
+  if (!member) throw noRole(name, organizationName);
+  return member;
 }
 
 /** Gives a principal, or a robot of the organization, a role in the place of the one that it holds. */
@@ -53,11 +65,9 @@ async function changeMember(
 ): Promise<MemberToChange> {
   return patiently(deps.db, async (tx) => {
     const organization = await getOrganizationToChange(tx, actor, organizationName);
-    const member = await findMember(tx, actor, organization, name);
+    const member = await openMember(tx, actor, organization, name);
     await requireMatch(actor, member.role && { role: member.role });
-    if (role === undefined && member.role === undefined) {
-      throw notFound(`role of ${printable(name)} in the organization ${organizationName}`);
-    }
+    if (role === undefined && member.role === undefined) throw noRole(name, organizationName);
     await member.put(role);
     await recordRole(deps, tx, actor, {
       organization: organizationName,
@@ -79,7 +89,11 @@ interface MemberToChange {
   put(role: OrganizationRole | undefined): Promise<void>;
 }
 
-async function findMember(
+function noRole(name: string, organization: string): ManagementError {
+  return notFound(`role of ${printable(name)} in the organization ${organization}`);
+}
+
+async function openMember(
   tx: Deps["db"],
   actor: Actor,
   organization: { readonly id: string; readonly name: string },

@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, isNotNull, sql } from "drizzle-orm";
 import type { OrganizationRole } from "../domain/access.ts";
-import { formatRobotName } from "../domain/names.ts";
+import { formatRobotName, parseRobotName } from "../domain/names.ts";
 import type { Db } from "./db.ts";
 import { memberships, principals, robots } from "./schema.ts";
 
@@ -43,6 +43,25 @@ async function listRobotsIn(db: Db, { id, name }: Named, after: string, limit: n
     .orderBy(asc(robots.name))
     .limit(limit);
   return rows.map(({ robot, role }) => ({ name: formatRobotName({ organization: name, robot }), kind: "robot", role }));
+}
+
+/** Somebody who holds a role in it, by the principal's name, or the robot's in full. */
+export async function findMember(db: Db, organization: Named, name: string): Promise<Member | undefined> {
+  const robot = parseRobotName(name);
+  if (!robot) {
+    const [row] = await db
+      .select({ role: memberships.role })
+      .from(memberships)
+      .innerJoin(principals, eq(memberships.principalId, principals.id))
+      .where(and(eq(memberships.organizationId, organization.id), eq(principals.name, name)));
+    return row && { name, kind: "service", role: row.role };
+  }
+  if (robot.organization !== organization.name) return undefined;
+  const [row] = await db
+    .select({ role: robots.role })
+    .from(robots)
+    .where(and(eq(robots.organizationId, organization.id), eq(robots.name, robot.robot)));
+  return row?.role ? { name: formatRobotName(robot), kind: "robot", role: row.role } : undefined;
 }
 
 export async function findMembership(

@@ -40,8 +40,8 @@ it("every operation that takes If-Match is known to this test", () => {
 });
 
 describe.each(Object.entries(edits))("%s", (operation, { make, body }: Edit) => {
-  const edit = (thing: Pick<EditableThing, "read" | "edit">, ifMatch: string) =>
-    ask(operations.get(operation)?.method ?? "", thing.edit ?? thing.read, body, { "if-match": ifMatch });
+  const edit = ({ read }: EditableThing, ifMatch: string) =>
+    ask(operations.get(operation)?.method ?? "", read, body, { "if-match": ifMatch });
 
   /** A new thing with the tag that it is read with. */
   async function tagged() {
@@ -81,7 +81,7 @@ describe.each(Object.entries(edits))("%s", (operation, { make, body }: Edit) => 
       const next = done.headers.get("etag");
       expect(next).toMatch(/^"[\w-]{20,}"$/);
       expect(next).not.toBe(tag);
-      if (!thing.edit) expect(after.headers.get("etag")).toBe(next);
+      expect(after.headers.get("etag")).toBe(next);
       expect(operations.get(operation)?.declaresTag, "in the description").toBe(true);
     }
     const again = await edit(thing, tag);

@@ -127,6 +127,7 @@ async function fill(organization: string): Promise<Record<string, string>> {
     format: "env",
     binding: bound.body.id,
     prototype: prototypes.body.prototypes[0].id,
+    token: await makeToken(),
     issuer: uploaded.id,
     request_id: exchanged.headers.get("x-request-id") ?? "",
   };
@@ -144,10 +145,16 @@ function routesOf(): Route[] {
   );
 }
 
+async function makeToken(): Promise<string> {
+  return (await berth.api("POST", "/principals/somebody/tokens", { name: crypto.randomUUID() })).body.id;
+}
+
 /** What `{id}` is depends on what comes before it. */
-async function fillIn(path: string, given: Readonly<Record<string, string>>): Promise<string> {
+async function fillIn({ method, path }: Route, given: Readonly<Record<string, string>>): Promise<string> {
   const id = path.includes("/tokens/")
-    ? (await berth.api("POST", "/principals/somebody/tokens", { name: crypto.randomUUID() })).body.id
+    ? method === "DELETE"
+      ? await makeToken()
+      : given.token
     : path.includes("/bindings/")
       ? given.binding
       : path.includes("/prototypes/")
@@ -157,7 +164,7 @@ async function fillIn(path: string, given: Readonly<Record<string, string>>): Pr
 }
 
 async function ask(route: Route, { body, places: own = {} }: RouteNeed, organization: string, token?: string) {
-  const path = await fillIn(route.path, { ...places.get(organization), ...own });
+  const path = await fillIn(route, { ...places.get(organization), ...own });
   return call(berth.url + path.replaceAll("%2F", "/"), {
     method: route.method,
     headers: {

@@ -3,10 +3,8 @@ import { createSigner } from "./signer.ts";
 
 /** Something that can be edited, just made. */
 export interface EditableThing {
-  /** Where it is read; of a member's role: the list in which it stands. */
+  /** Where it is read and edited. */
   readonly read: string;
-  /** Where it is edited, if not there. */
-  readonly edit?: string;
   /** Of the answer that made it. */
   readonly etag: string | null;
 }
@@ -113,12 +111,8 @@ const prototype: Make = async (ask) => {
 const member: Make = async (ask) => {
   const name = fresh("member");
   await ask("POST", "/principals", { name });
-  const edit = `${acme}/members/${name}`;
-  return {
-    read: `${acme}/members?limit=500`,
-    edit,
-    etag: (await ask("PUT", edit, { role: "reader" })).headers.get("etag"),
-  };
+  const read = `${acme}/members/${name}`;
+  return { read, etag: (await ask("PUT", read, { role: "reader" })).headers.get("etag") };
 };
 const organizationState: Make = async (ask) => {
   const read = `${(await organization(ask)).read}/state`;

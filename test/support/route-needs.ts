@@ -39,6 +39,7 @@ export const routeNeeds: Readonly<Record<string, RouteNeed>> = {
   getDeletedOrganizations: { need: "super reader" },
   freeName: { need: "superuser", places: { org: "gone" } },
   getOrganizationMembers: { need: "reader" },
+  getOrganizationMember: { need: "reader" },
   putOrganizationMember: { need: "admin", body: { role: "reader" } },
   deleteOrganizationMember: { need: "admin" },
   getOrganizationLogs: { need: "reader" },
@@ -103,5 +104,6 @@ export const routeNeeds: Readonly<Record<string, RouteNeed>> = {
   deletePrincipal: { need: "superuser" },
   getPrincipalTokens: { need: "own or super reader" },
   createPrincipalToken: { need: "own or superuser", body: { name: "late", expires_at: "1970-01-02T00:00:00Z" } },
+  getPrincipalToken: { need: "own or super reader" },
   deletePrincipalToken: { need: "own or superuser" },
 };

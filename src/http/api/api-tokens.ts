@@ -1,6 +1,12 @@
 import type { Deps } from "../../deps.ts";
 import { limits } from "../../limits.ts";
-import { createToken, deleteToken, type KnownApiToken, listTokens } from "../../services/manage-api-tokens.ts";
+import {
+  createToken,
+  deleteToken,
+  getToken,
+  type KnownApiToken,
+  listTokens,
+} from "../../services/manage-api-tokens.ts";
 import { viewOfApiToken } from "../../services/views.ts";
 import { principalParam } from "./principals.ts";
 import { actorOf, body, createApi, createRoute, json, z } from "./route.ts";
@@ -47,11 +53,21 @@ const listed = createRoute({
   responses: { 200: json(z.object({ tokens: z.array(apiToken) }), "By name") },
 });
 
+const tokenParam = principalParam.extend({ id: z.uuid() });
+
+const got = createRoute({
+  method: "get",
+  path: "/principals/{principal}/tokens/{id}",
+  summary: "Get an API token, without its secret",
+  request: { params: tokenParam },
+  responses: { 200: json(apiToken, "The token") },
+});
+
 const deleted = createRoute({
   method: "delete",
   path: "/principals/{principal}/tokens/{id}",
   summary: "End an API token at once",
-  request: { params: principalParam.extend({ id: z.uuid() }) },
+  request: { params: tokenParam },
   responses: { 204: { description: "Ended" } },
 });
 
@@ -71,6 +87,10 @@ export function apiTokenRoutes(deps: Deps) {
   api.openapi(listed, async (c) => {
     const tokens = await listTokens(deps, actorOf(c), c.req.valid("param").principal);
     return c.json({ tokens: tokens.map(present) }, 200);
+  });
+  api.openapi(got, async (c) => {
+    const { principal, id } = c.req.valid("param");
+    return c.json(present(await getToken(deps, actorOf(c), principal, id)), 200);
   });
   api.openapi(deleted, async (c) => {
     const { principal, id } = c.req.valid("param");

@@ -9,9 +9,11 @@ const DAY_MILLISECONDS = 24 * 3600 * 1000;
 const day = z
   .string()
   .regex(DAY)
-  .refine((text) => instant.safeParse(startOfDay(text)).success, "must be a day of the calendar, month first")
+  .refine((text) => instant.safeParse(startOfDay(text)).success)
   .openapi({ description: "A whole day in UTC, as Quay's clients name one", example: "12/31/2026" });
-const time = z.union([instant, day]);
+const time = z.union([instant, day], {
+  error: "must be a time such as 2026-12-31T23:59:59Z (RFC 3339), or a day such as 12/31/2026, between 1970 and 9999",
+});
 
 export const logQuery = pageQuery.extend({
   limit: pageQuery.shape.limit

@@ -1,6 +1,6 @@
 import type { Deps } from "../../deps.ts";
 import { organizationRoles } from "../../domain/access.ts";
-import { deleteMember, pageMembers, putMember } from "../../services/manage-members.ts";
+import { deleteMember, getMember, pageMembers, putMember } from "../../services/manage-members.ts";
 import type { Member } from "../../store/members.ts";
 import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
@@ -39,6 +39,14 @@ const listed = createRoute({
   },
 });
 
+const got = createRoute({
+  method: "get",
+  path: "/organization/{org}/members/{member}",
+  summary: "The role that somebody holds",
+  request: { params: memberParam },
+  responses: { 200: tagged(member, "The member") },
+});
+
 const put = createRoute({
   method: "put",
   path: "/organization/{org}/members/{member}",
@@ -61,6 +69,12 @@ export function memberRoutes(deps: Deps) {
     const { limit, next_page: after } = c.req.valid("query");
     const { items, next } = await pageMembers(deps, actorOf(c), c.req.valid("param").org, { after, limit });
     return c.json({ members: items.map(present), ...(next !== undefined && { next_page: next }) }, 200);
+  });
+  api.openapi(got, async (c) => {
+    const { org, member: name } = c.req.valid("param");
+    const found = await getMember(deps, actorOf(c), org, name);
+    await putEntityTag(c, { role: found.role });
+    return c.json(present(found), 200);
   });
   api.openapi(put, async (c) => {
     const { org, member: name } = c.req.valid("param");
