@@ -4,7 +4,7 @@ import { putServiceState, type ServiceStateChange } from "../../services/desired
 import { getOrganizationState } from "../../services/desired-state/read-organization-state.ts";
 import { getServiceState } from "../../services/desired-state/read-service-state.ts";
 import { putEntityTag } from "./conditions.ts";
-import { actorOf, body, createApi, createRoute, tagged, z } from "./route.ts";
+import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
 import { organizationParam } from "./schemas.ts";
 import { organizationState, serviceState, toWantedOrganization, toWantedService } from "./state-schema.ts";
 
@@ -56,7 +56,7 @@ const putService = createRoute({
   path: "/state",
   summary: "Make the service what a document says, whole or not at all",
   request: { query, body: body(serviceState) },
-  responses: { 200: tagged(applied, "The difference; the entity tag is of the document as it is now") },
+  responses: { 200: json(applied, "The difference") },
 });
 
 export function stateRoutes(deps: Deps) {
