@@ -40,6 +40,7 @@ async function everything(): Promise<string[]> {
   return [
     "/organization/acme",
     "/organization/acme/state",
+    "/organization/acme/members/acme+ci",
     `/organization/acme/prototypes/${prototypes[0].id}`,
     robot,
     `${robot}/federation`,
@@ -67,7 +68,7 @@ it("is on all that the description says", async () => {
   const shape = (path: string) =>
     `/api/v1${path}`
       .replace(/\/[0-9a-f-]{36}/g, "/*")
-      .replace(/(organization|robots|principals|registries)\/[^/]+/g, "$1/*")
+      .replace(/(organization|members|robots|principals|registries)\/[^/]+/g, "$1/*")
       .replace("acme/app/permissions/user/acme+ci", "*/permissions/user/*");
   expect((await everything()).map(shape).toSorted()).toEqual(tagged.toSorted());
 });

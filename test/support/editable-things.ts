@@ -163,5 +163,5 @@ export const edits: Readonly<Record<string, Edit>> = {
     body: { settings: { email: email() }, robots: {} },
     absent: "/organization/absent/state",
   },
-  putState: { make: serviceState, body: { principals: {} } },
+  putState: { make: serviceState, body: { principals: {}, unlisted: "delete" } },
 };
