@@ -57,7 +57,7 @@ it("it ends at every instance, with the answer that says so", async () => {
     [
       (name, id) => ask("DELETE", `/principals/${name}/tokens/${id}`),
       (name) => ask("DELETE", `/principals/${name}`),
-      (name) => ask("PUT", "/state", { principals: { [`${name}-other`]: {} } }),
+      (name) => ask("PUT", "/state", { unlisted: "delete", principals: { [`${name}-other`]: {} } }),
     ] satisfies ((name: string, id: string) => ReturnType<typeof ask>)[]
   ).entries()) {
     const { name, token } = await makePrincipal(one, `ended-${index}`);

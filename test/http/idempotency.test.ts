@@ -151,6 +151,17 @@ describe("the key", () => {
     expect((await make("Key", name)).status).toBe(201);
   });
 
+  it("comes with one query, and by any name of the service", async () => {
+    await ask("PUT", "/organization/acme/robots/queried", {});
+    const path = "/organization/acme/robots/queried/regenerate";
+    const { send } = underKey({ path: `${path}?format=docker`, body: {} });
+    expect((await send()).status).toBe(200);
+    const byName = managementBy({ url: berth.url.replace("127.0.0.1", "localhost") }, berth.adminToken);
+    expect((await send(byName)).body).toMatchObject({ name: "acme+queried", token: null });
+    expectProblem(await send(ask, { path }), 409, "conflict");
+    expectProblem(await send(ask, { path: `${path}?format=podman` }), 409, "conflict");
+  });
+
   it("says nothing where nothing is made by POST", async () => {
     const headers = { "idempotency-key": "a b" };
     expect((await ask("PUT", "/organization/acme/robots/put", {}, headers)).status).toBe(201);

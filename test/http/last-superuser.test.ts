@@ -38,7 +38,7 @@ const ways: Readonly<Record<string, (ask: Ask, name: string) => Promise<ApiAnswe
 };
 const byDocument: typeof ways = {
   "is left out of the state": (ask, name) =>
-    ask("PUT", "/state", { principals: { [name === "anna" ? "bert" : "anna"]: {} } }),
+    ask("PUT", "/state", { unlisted: "delete", principals: { [name === "anna" ? "bert" : "anna"]: {} } }),
   "becomes nobody by the state": (ask, name) =>
     ask("PUT", "/state", { unlisted: "keep", principals: { [name]: { super_user: false } } }),
 };

@@ -21,7 +21,7 @@ const IDEMPOTENCY_KEY = /^[\x21-\x7e]+$/;
 export const readConditions: MiddlewareHandler<ApiEnv> = async (c, next) => {
   c.set("ifMatch", readIfMatch(c.req.header("if-match")));
   const key = c.req.method === "POST" ? c.req.header("idempotency-key") : undefined;
-  c.set("idempotency", key === undefined ? undefined : await readKey(key, c.req.url, await c.req.text()));
+  c.set("idempotency", key === undefined ? undefined : await readKey(key, new URL(c.req.url), await c.req.text()));
   await next();
 };
 
@@ -40,7 +40,8 @@ function readIfMatch(header: string | undefined): Actor["ifMatch"] {
   return Array.from(text.matchAll(new RegExp(ENTITY_TAG, "g")), ([tag]) => tag).filter((tag) => !tag.startsWith("W/"));
 }
 
-async function readKey(key: string, url: string, body: string): Promise<IdempotencyKey> {
+/** By whatever name of the service, or at whichever instance of it, a request is the same. */
+async function readKey(key: string, { pathname, search }: URL, body: string): Promise<IdempotencyKey> {
   if (!IDEMPOTENCY_KEY.test(key) || key.length > limits.idempotency.key) {
     refuseProblems([
       {
@@ -49,5 +50,5 @@ async function readKey(key: string, url: string, body: string): Promise<Idempote
       },
     ]);
   }
-  return { keyHash: await sha256(key), requestHash: await sha256(JSON.stringify([url, body])) };
+  return { keyHash: await sha256(key), requestHash: await sha256(JSON.stringify([pathname, search, body])) };
 }
