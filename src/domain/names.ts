@@ -6,8 +6,24 @@ export interface RobotName {
   readonly robot: string;
 }
 
-const NAME = /^[a-z0-9]+(?:[._-][a-z0-9]+)*$/;
-const REPOSITORY = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
+const WORDS = "[a-z0-9]+(?:[._-][a-z0-9]+)*";
+const COMPONENT = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
+const PATH = `${COMPONENT}(?:/${COMPONENT})*`;
+const NAME = new RegExp(`^${WORDS}$`);
+const REPOSITORY = new RegExp(`^${PATH}$`);
+
+/** What these names are, but for their lengths, as schemas say it. */
+export const namePatterns = {
+  name: `^${WORDS}$`,
+  /** A principal's, or a robot's in full. */
+  member: `^${WORDS}(?:[+]${WORDS})?$`,
+  /** A repository's, or a prefix of some. */
+  repositories: `^${PATH}(?:/[*])?$`,
+  /** The same, or all. */
+  grant: `^(?:[*]|${PATH}(?:/[*])?)$`,
+  /** Of repositories that are an organization's own. */
+  prefix: `^${PATH}(?:/[*]?)?$`,
+};
 
 export const nameRule = "2 to 255 characters: lower-case letters and digits, with single . _ - between them";
 

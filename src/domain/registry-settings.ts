@@ -20,9 +20,12 @@ export interface RegistrySettings {
 
 export const serviceRule = "1 to 255 ASCII characters, no space, quote or backslash, and be more than . or ..";
 
+export const servicePattern = "^(?![.]{1,2}$)[!#-[\\]-~]{1,255}$";
+const SERVICE = new RegExp(servicePattern);
+
 /** Whether `text` can be a registry's `service`: it stands in headers, configuration files and paths of URLs. */
 export function isService(text: string): boolean {
-  return /^[\x21-\x7e]{1,255}$/.test(text) && !/["\\]|^\.\.?$/.test(text);
+  return SERVICE.test(text);
 }
 
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;

@@ -4,7 +4,7 @@ import { presetOf, presetWarnings } from "../../domain/presets.ts";
 import { limits } from "../../limits.ts";
 import type { BindingRecord } from "../../store/bindings.ts";
 import { z } from "./route.ts";
-import { instant, names, prose } from "./schemas.ts";
+import { formed, instant, names, prose } from "./schemas.ts";
 
 const operand = z.string().max(limits.binding.text);
 const scalar = z.union([operand, z.number(), z.boolean()]);
@@ -23,8 +23,8 @@ const condition = z
 
 /** Only `issuer` and `subject` are Quay's; all else makes an entry replace what is stored. */
 export const terms = z.strictObject({
-  issuer: z.string().max(2048).openapi({ example: "https://token.actions.githubusercontent.com" }),
-  subject: z.string().max(2048).openapi({ example: "repo:acme/app:ref:refs/heads/main" }),
+  issuer: formed(2048, { minLength: 1, maxLength: limits.issuer }, "https://token.actions.githubusercontent.com"),
+  subject: formed(2048, { minLength: 1, maxLength: limits.subject }, "repo:acme/app:ref:refs/heads/main"),
   audiences: names(limits.binding.audiences).optional(),
   clients: names(limits.binding.clients).optional(),
   claims: z

@@ -1,4 +1,5 @@
 import type { Deps } from "../../deps.ts";
+import { namePatterns } from "../../domain/names.ts";
 import { isRepositoryPattern, repositoryActions } from "../../domain/scope.ts";
 import { limits } from "../../limits.ts";
 import { pageGrantsTo } from "../../services/find-grants.ts";
@@ -6,7 +7,7 @@ import { getGrants, putGrants, type RegistryGrant, viewOfGrant } from "../../ser
 import type { GrantOfRobot } from "../../store/grants.ts";
 import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
-import { pageByIdQuery, robotParam } from "./schemas.ts";
+import { formed, pageByIdQuery, robotParam } from "./schemas.ts";
 
 const registry = z.string().max(255).optional().openapi({ description: "Its `service`; absent: the default registry" });
 
@@ -15,10 +16,7 @@ export const grant = z
     [
       z.strictObject({
         registry,
-        repository: z
-          .string()
-          .max(limits.repositoryName + 2)
-          .openapi({ example: "acme/*" }),
+        repository: formed(limits.repositoryName + 2, { pattern: namePatterns.grant }, "acme/*"),
         actions: z.array(z.enum(repositoryActions)).min(1).max(16),
       }),
       z.strictObject({ registry, catalog: z.literal(true) }),

@@ -17,7 +17,7 @@ import {
 import { viewOfIssuer } from "../../services/views.ts";
 import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
-import { line, metadata, names, pageByIdQuery } from "./schemas.ts";
+import { formed, line, metadata, names, pageByIdQuery } from "./schemas.ts";
 
 const { min: minAge, max: maxAge } = limits.token.maxLifetimeSeconds;
 
@@ -56,7 +56,11 @@ const settings = z.object({
 });
 
 export const issuerSettings = settings.partial();
-export const issuerString = z.string().max(2048).openapi({ example: "https://kubernetes.default.svc.cluster.local" });
+export const issuerString = formed(
+  2048,
+  { minLength: 1, maxLength: limits.issuer },
+  "https://kubernetes.default.svc.cluster.local",
+);
 const issuer = settings
   .extend({
     id: z.uuid(),

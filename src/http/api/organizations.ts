@@ -1,4 +1,5 @@
 import type { Deps } from "../../deps.ts";
+import { namePatterns } from "../../domain/names.ts";
 import { limits } from "../../limits.ts";
 import {
   createOrganization,
@@ -11,7 +12,7 @@ import { viewOfOrganization } from "../../services/views.ts";
 import { allWithSettings, type OrganizationWithSettings, withSettings } from "../../services/with-settings.ts";
 import { putEntityTag } from "./conditions.ts";
 import { actorOf, body, createApi, createRoute, json, tagged, z } from "./route.ts";
-import { line, names, organizationParam, pageQuery } from "./schemas.ts";
+import { formed, line, names, organizationParam, pageQuery } from "./schemas.ts";
 
 export const organizationSettings = z.object({
   email: line(320).nullable(),
@@ -32,16 +33,13 @@ export const organizationSettings = z.object({
           .max(255)
           .optional()
           .openapi({ description: "Its `service`; absent: the default registry" }),
-        repository: z
-          .string()
-          .max(limits.repositoryName + 2)
-          .openapi({ example: "acme/public/*" }),
+        repository: formed(limits.repositoryName + 2, { pattern: namePatterns.repositories }, "acme/public/*"),
       }),
     )
     .max(limits.organization.anonymousPulls)
     .openapi({ description: "What anybody may pull: names of the organization's own, or prefixes ending in /*" }),
   repository_prefixes: z
-    .array(z.string().max(limits.repositoryName + 2))
+    .array(formed(limits.repositoryName + 2, { pattern: namePatterns.prefix }))
     .max(limits.organization.repositoryPrefixes)
     .openapi({
       description:

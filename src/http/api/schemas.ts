@@ -11,6 +11,20 @@ export const line = (max: number) =>
 export const prose = (max: number) =>
   z.string().max(max).refine(isProse, { error: "must hold no control characters but tabs and ends of lines" });
 
+interface Form {
+  readonly pattern?: string;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+}
+
+/** Text whose form the services check, with all else that only they can know: schemas say it to editors and clients. */
+export const formed = (max: number, form: Form, example?: string) =>
+  z
+    .string()
+    .max(max)
+    .openapi(example === undefined ? {} : { example })
+    .meta({ ...form });
+
 /** What tokens are meant for, or issued to. */
 export const names = (max: number) => z.array(line(limits.binding.text).min(1)).max(max).nullable();
 

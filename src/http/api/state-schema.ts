@@ -1,5 +1,7 @@
 import type { WholeEntry } from "../../domain/federation.ts";
 import type { JsonObject } from "../../domain/json.ts";
+import { namePatterns } from "../../domain/names.ts";
+import { servicePattern } from "../../domain/registry-settings.ts";
 import { roles } from "../../domain/role.ts";
 import { limits } from "../../limits.ts";
 import { plainTerms } from "../../services/change-federation.ts";
@@ -12,9 +14,12 @@ import { organizationSettings, toOrganizationSettings } from "./organizations.ts
 import { principalSettings, toPrincipalSettings } from "./principals.ts";
 import { registrySettings, toRegistrySettings } from "./registries.ts";
 import { z } from "./route.ts";
-import { prose, robotMetadata } from "./schemas.ts";
+import { formed, prose, robotMetadata } from "./schemas.ts";
 
-const name = z.string().min(1).max(1024);
+const { min: minLength, max: maxLength } = limits.name;
+const name = formed(1024, { pattern: namePatterns.name, minLength, maxLength });
+const member = formed(1024, { pattern: namePatterns.member, minLength, maxLength: 2 * maxLength + 1 });
+const service = formed(1024, { pattern: servicePattern, minLength: 1, maxLength: 255 });
 const $schema = z.string().optional().describe("For editors");
 const unlisted = z.enum(["delete", "keep"]).optional();
 
@@ -35,7 +40,7 @@ export const organizationState = z
   .strictObject({
     $schema,
     settings: organizationSettings.partial().strict().optional(),
-    members: z.record(name, organizationRole).optional().describe("Principals, and robots in full"),
+    members: z.record(member, organizationRole).optional().describe("Principals, and robots in full"),
     robots: z.record(name, robot).optional().describe("By name, without the organization"),
     prototypes: z
       .record(name, z.enum(roles))
@@ -58,7 +63,7 @@ export const serviceState = z
       .max(limits.state.listed)
       .optional()
       .describe("Registered ones, known by their string, and by their name where they have one"),
-    registries: z.record(name, registrySettings.strict()).optional().describe("By `service`"),
+    registries: z.record(service, registrySettings.strict()).optional().describe("By `service`"),
     principals: z.record(name, principal).optional().describe("All but `admin`"),
     organizations: z.record(name, organizationState).optional(),
     unlisted: unlisted.describe("What happens to what a section leaves out; absent: it is kept"),
