@@ -4,7 +4,7 @@ import { unsetRegistry } from "../../domain/registry-settings.ts";
 import { inTurn } from "../../store/alone.ts";
 import { lockOrganization } from "../../store/organizations.ts";
 import { lockRobotsIn } from "../../store/robots.ts";
-import { type Actor, requireSuperUser } from "../actor.ts";
+import { type Actor, requireStanding, requireSuperUser } from "../actor.ts";
 import { bootstrapPrincipal } from "../bootstrap.ts";
 import { requireMatch } from "../entity-tag.ts";
 import { changeIssuer, deleteIssuer, registerIssuer } from "../manage-issuers.ts";
@@ -44,6 +44,7 @@ export function putServiceState(
 ): Promise<AppliedServiceState> {
   requireSuperUser(actor);
   return together(deps, { isDryRun, transact: inTurn }, async (within) => {
+    await requireStanding(within.db, actor);
     const before = await readServiceHoldings(within.db);
     if (actor.ifMatch !== undefined) await requireMatch(actor, await toServiceDocument(within.db, before));
     const step: Step = { within, actor: withoutConditions(actor), before, wanted, attempts: createAttempts() };
