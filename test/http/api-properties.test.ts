@@ -2,7 +2,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeWorld, type World } from "../support/api-world.ts";
+import { fillIn, makeWorld, placesFor, type World } from "../support/api-world.ts";
 import { type ApiAnswer, call, startBerth, type TestBerth } from "../support/berth.ts";
 import { startIssuer, type TestIssuer } from "../support/issuer.ts";
 import { broken, hostile, resolve, type Schema, valid } from "../support/json-schema.ts";
@@ -124,22 +124,6 @@ async function hold(route: Route): Promise<void> {
   await fc.assert(property, { numRuns: RUNS, endOnFailure: true });
 }
 
-/** The noun before each parameter of a path says what it names. */
-function namesIn(path: string): [parameter: string, noun: string][] {
-  return Array.from(path.matchAll(/([^/{}]+)\/\{(\w+)\}/g), ([, noun = "", name = ""]) => [name, noun]);
-}
-
-/** What leads to something that is there, or to where something is to be. */
-function placesFor({ path, operation }: Route): Record<string, string> {
-  return Object.fromEntries(
-    namesIn(path).map(([name, noun]) => {
-      const place = world.newPlaces[operation.operationId]?.[noun] ?? world.places[noun];
-      if (place === undefined) throw new Error(`the test does not know how to reach ${noun}/{${name}} of ${path}`);
-      return [name, place];
-    }),
-  );
-}
-
 /** What is known to work. */
 function right({ operation: { operationId, requestBody } }: Route): Sent {
   const body = world.bodies[operationId];
@@ -163,7 +147,7 @@ function anything(route: Route): fc.Arbitrary<Sent> {
     Object.fromEntries(of("header").map(({ name }) => [name, fc.oneof(fc.constantFrom(...TAGS), headerText)])),
     { requiredKeys: [] },
   );
-  const names = namesIn(route.path).map(([name]) => name);
+  const names = Object.keys(placesFor(world, route.operation.operationId, route.path));
   const elsewhere = fc.record(Object.fromEntries(names.map((name) => [name, segment])), { requiredKeys: [] });
   return fc.record({
     places: fc.oneof({ weight: 4, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: elsewhere }),
@@ -213,8 +197,8 @@ function anyBody({ operation }: Route): fc.Arbitrary<string | undefined> {
 }
 
 function send(route: Route, { query, headers, body, ...sent }: Sent): Promise<ApiAnswer> {
-  const places = { ...placesFor(route), ...sent.places };
-  const at = route.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encode(name, places[name] ?? ""));
+  const places = { ...placesFor(world, route.operation.operationId, route.path), ...sent.places };
+  const at = fillIn(route.path, places);
   const search = new URLSearchParams(
     Object.entries(query).map(([name, value]) => [
       name,
@@ -230,11 +214,6 @@ function send(route: Route, { query, headers, body, ...sent }: Sent): Promise<Ap
     },
     ...(body !== undefined && { body }),
   });
-}
-
-function encode(name: string, value: string): string {
-  const encoded = encodeURIComponent(value.toWellFormed());
-  return name === "repository" ? encoded.replaceAll("%2F", "/") : encoded;
 }
 
 function expectAnswer({ method, path, operation }: Route, answer: ApiAnswer): void {

@@ -105,9 +105,36 @@ export async function makeWorld(berth: TestBerth, issuer: TestIssuer): Promise<W
         members: { [full]: "reader" },
         prototypes: { ci: "read" },
       },
-      putState: { organizations: { [org]: { members: {}, unlisted: "keep" } }, unlisted: "keep" },
+      putState: {
+        principals: { [principal]: { description: "Builds, by a document" } },
+        organizations: { [org]: { members: {}, unlisted: "keep" } },
+        unlisted: "keep",
+      },
     },
   };
+}
+
+/** What leads to something that is there, or to where something is to be, by the noun before each parameter of a path. */
+export function placesFor(world: World, operationId: string, path: string): Record<string, string> {
+  return Object.fromEntries(
+    namesIn(path).map(([name, noun]) => {
+      const place = world.newPlaces[operationId]?.[noun] ?? world.places[noun];
+      if (place === undefined) throw new Error(`the test does not know how to reach ${noun}/{${name}} of ${path}`);
+      return [name, place];
+    }),
+  );
+}
+
+function namesIn(path: string): [parameter: string, noun: string][] {
+  return Array.from(path.matchAll(/([^/{}]+)\/\{(\w+)\}/g), ([, noun = "", name = ""]) => [name, noun]);
+}
+
+/** A path of the API's description with its parameters. */
+export function fillIn(path: string, places: Readonly<Record<string, string>>): string {
+  return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    const encoded = encodeURIComponent((places[name] ?? "").toWellFormed());
+    return name === "repository" ? encoded.replaceAll("%2F", "/") : encoded;
+  });
 }
 
 function done({ status, body }: ApiAnswer) {
