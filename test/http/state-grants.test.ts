@@ -205,4 +205,29 @@ describe("grants", () => {
     }
     expect(await told(name)).toEqual({ grants: [narrow] });
   });
+
+  it("on names that the organization gives up go with them, in one document", async () => {
+    const name = await robot();
+    const legacy = { repository: "legacy/app", actions: ["pull"] };
+    const document = (repository_prefixes: string[], grants: object[], anonymous_pull: object[]) => ({
+      settings: { repository_prefixes, anonymous_pull },
+      robots: { [name]: { grants } },
+      unlisted: "keep",
+    });
+    for (const part of [
+      document(["legacy"], [legacy], [{ repository: "legacy/public" }]),
+      document(["elsewhere"], [{ repository: "elsewhere/app", actions: ["pull"] }], []),
+      document(["legacy"], [legacy], [{ repository: "legacy/public" }]),
+      document([], [narrow], []),
+    ]) {
+      const { status, body } = await ask("PUT", state, part);
+      expect(status, JSON.stringify(body)).toBe(200);
+      expect((await get()).settings).toMatchObject(part.settings);
+      expect(await told(name)).toEqual({ grants: part.robots[name]?.grants });
+    }
+    await ask("PUT", state, document(["legacy"], [legacy], []));
+    const refused = await ask("PUT", state, { settings: { repository_prefixes: [] } });
+    expectProblem(refused, 400, "invalid");
+    expect(refused.body.errors).toMatchObject([{ path: ["settings", "repository_prefixes"] }]);
+  });
 });

@@ -77,7 +77,7 @@ it("from one that it tells by changes, tried before, to one that changes nothing
       }
       expect((await ask("GET", state)).headers.get("etag")).toBe(after.headers.get("etag"));
     }),
-    { numRuns: 25, endOnFailure: true },
+    { numRuns: 15, endOnFailure: true },
   );
 });
 

@@ -81,8 +81,9 @@ export async function applyOrganization(
   const part = withoutConditions(actor);
 
   await openIssuers(within, [wanted]);
-  await applySettings(within, part, before, wanted.settings, attempts, [...path, "settings"]);
   await applyRobots(within, part, before, wanted, attempts, path);
+  // Names can be given up once no robot holds a grant on them any more.
+  await applySettings(within, part, before, wanted.settings, attempts, [...path, "settings"]);
   await applyMembers(within, part, before, wanted, attempts, [...path, "members"]);
 
   const after = await readHoldings(within.db, await getOrganization(within, actor, name), max);
