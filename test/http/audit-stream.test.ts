@@ -14,6 +14,7 @@ const ndjson = "application/x-ndjson";
 /** Far more than sockets hold between them. */
 const RECORDS = 12_000;
 const RECORD_BYTES = 8000;
+const MUCH = (RECORDS * RECORD_BYTES) / 2;
 
 let database: TestPostgres;
 let databaseUrl: string;
@@ -60,9 +61,9 @@ function read(path: string, accept: string, token = berth.adminToken): Promise<A
 const parse = (body: string): any[] => body.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)]));
 
 /** An answer that nobody reads yet. */
-function open(path: string): Promise<IncomingMessage> {
+function open(path: string, token = berth.adminToken): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const headers = { authorization: `Bearer ${berth.adminToken}`, accept: ndjson };
+    const headers = { authorization: `Bearer ${token}`, accept: ndjson };
     request(`${berth.url}/api/v1${path}`, { headers }, resolve).on("error", reject).end();
   });
 }
@@ -151,6 +152,43 @@ describe("the audit log by the line", () => {
     expect((await berth.api("POST", "/organization/", { name: "meanwhile" })).status).toBe(201);
     for (const answer of dawdling) answer.destroy();
     expect((await berth.api("GET", "/organization/meanwhile")).status).toBe(200);
+  });
+
+  it.each<[string, (name: string) => Promise<ApiAnswer>]>([
+    ["its principal is deleted", (name) => berth.api("DELETE", `/principals/${name}`)],
+    ["its principal may see no more", (name) => berth.api("PATCH", `/principals/${name}`, { super_user: false })],
+    [
+      "its token is ended",
+      async (name) => {
+        const [token] = (await berth.api("GET", `/principals/${name}/tokens`)).body.tokens;
+        return berth.api("DELETE", `/principals/${name}/tokens/${token.id}`);
+      },
+    ],
+  ])("breaks off once %s", async (_, end) => {
+    const name = `reads-${randomBytes(4).toString("hex")}`;
+    const { token } = await makePrincipal(berth, name, { super_user: "read_only" });
+    const answer = await open("/logs?kind=filled", token);
+    expect(answer.statusCode).toBe(200);
+    expect((await end(name)).status).toBeLessThan(300);
+    let bytes = 0;
+    const rest = (async () => {
+      for await (const piece of answer) bytes += piece.length;
+    })();
+    await expect(rest).rejects.toThrow(/aborted/);
+    expect(answer.complete).toBe(false);
+    expect(bytes).toBeLessThan(MUCH);
+  });
+
+  it("goes on for a principal that was changed in what takes nothing from it", async () => {
+    const { token } = await makePrincipal(berth, "renamed", { super_user: "read_only" });
+    const answer = await open("/logs?kind=filled", token);
+    await berth.api("PATCH", "/principals/renamed", { description: "audits" });
+    let bytes = 0;
+    for await (const piece of answer) {
+      bytes += piece.length;
+      if (bytes > MUCH) break;
+    }
+    expect(bytes).toBeGreaterThan(MUCH);
   });
 
   it("breaks off when the database goes away, so that nobody takes it for the whole, and says so in the log", async () => {
