@@ -107,3 +107,18 @@ it("a robot is not made where one is to be matched", async () => {
   }
   expect((await ask("GET", path)).status).toBe(404);
 });
+
+it("a robot that is there is not made again, whatever is to be matched, and that is told", async () => {
+  const path = "/organization/acme/robots/there";
+  expect((await ask("PUT", path, {})).status).toBe(201);
+  for (const tag of ["*", '"any"']) {
+    const refused = await ask("PUT", path, {}, { "if-match": tag });
+    expect(expectProblem(refused, 400, "already_exists")).toBe("Existing robot with name: acme+there");
+  }
+});
+
+it("a weak tag is told to match nothing, since a proxy may have made it so", async () => {
+  const { headers } = await ask("GET", "/organization/acme");
+  const refused = await ask("PATCH", "/organization/acme", {}, { "if-match": `W/${headers.get("etag")}` });
+  expect(expectProblem(refused, 412, "precondition_failed")).toContain("weak entity tag");
+});

@@ -25,6 +25,7 @@ const actors: Readonly<Record<string, Actor>> = {
   "a robot that is admin, by its robot token": { role: "admin" },
   "a robot that is reader, by its robot token": { role: "reader" },
   "a read-only superuser": { sees: "all" },
+  "a read-only superuser whom an admin made one": { sees: "all" },
   "a superuser": { sees: "all", may: "all" },
   "a superuser's read-only token": { sees: "all" },
   "a superuser's token for the organization alone": { role: "admin" },
@@ -68,6 +69,10 @@ beforeAll(async () => {
     makePrincipal(berth, "boss-reads", { roles: { acme: "admin" } }, { read_only: true }),
   );
   await keep("a read-only superuser", makePrincipal(berth, "auditor", { super_user: "read_only" }));
+  await keep(
+    "a read-only superuser whom an admin made one",
+    makePrincipal(berth, "auditor-boss", { super_user: "read_only", roles: { acme: "admin" } }),
+  );
   tokens.set("a superuser", berth.adminToken);
   await keep(
     "a superuser's read-only token",
