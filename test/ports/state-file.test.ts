@@ -126,6 +126,8 @@ describe("a state file", () => {
     const said = structuredClone(document) as { organizations: Record<string, unknown> };
     said.organizations.acme = { robots: { ci: { description: "" } } };
     expect(await start(said)).toMatchObject([{ action: "change", kind: "robot", name: "acme+ci" }, { changes: 1 }]);
+    const rendered = { issuers: [], registries: {}, principals: {}, organizations: {} };
+    expect(await start(rendered)).toMatchObject([{ changes: 0 }]);
     await start({}, async ({ api }) => {
       const { body } = await api("GET", "/state");
       expect(Object.keys(body.organizations)).toEqual(["acme", "beside"]);
@@ -174,6 +176,16 @@ describe("a start is refused, and nothing changed, by a state file", () => {
       "with a number that readers round",
       '{"organizations":{"acme":{"robots":{"ci":{"unstructured_metadata":{"n":12345678901234567890}}}}}}',
       /2\^53/,
+    ],
+    [
+      "with a text that the database cannot keep",
+      String.raw`{"organizations":{"acme":{"robots":{"ci":{"unstructured_metadata":{"n":"\u0000"}}}}}}`,
+      /organizations acme robots ci unstructured_metadata n must not hold NUL/,
+    ],
+    [
+      "that is nested too deep",
+      `{"organizations":${'{"acme":'.repeat(3000)}1${"}".repeat(3001)}`,
+      /must not be nested deeper than/,
     ],
   ])("%s", async (_, text, told) => {
     const problems = await expectRefused(text);
