@@ -143,4 +143,25 @@ describe("what a token makes is no more than itself", () => {
     expect((await managementBy(berth, full.body.token)("POST", path, body, key)).status).toBe(201);
     expectProblem(await managementBy(berth, reads.body.token)("POST", path, body, key), 403, "forbidden");
   });
+
+  it("nor shown to one that is less", async () => {
+    await berth.api("POST", "/principals", { name: "several", roles: { acme: "admin", beta: "admin" } });
+    const path = "/principals/several/tokens";
+    const acme = { organizations: ["acme"] };
+    const given = { full: {}, reads: { read_only: true }, acme, "acme-reads": { ...acme, read_only: true } };
+    const listed: Record<string, string[]> = {};
+    const tokens = await Promise.all(
+      Object.entries(given).map(([name, narrowed]) => berth.api("POST", path, { name, ...narrowed })),
+    );
+    for (const { body } of tokens) {
+      const shown = (await managementBy(berth, body.token)("GET", path)).body.tokens;
+      listed[body.name] = shown.map(({ name }: { name: string }) => name).toSorted();
+    }
+    expect(listed).toEqual({
+      full: ["acme", "acme-reads", "full", "reads"],
+      reads: ["acme-reads", "reads"],
+      acme: ["acme", "acme-reads"],
+      "acme-reads": ["acme-reads"],
+    });
+  });
 });

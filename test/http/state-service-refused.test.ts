@@ -74,7 +74,8 @@ describe("a document of the service is refused", () => {
   });
 
   it("where it names what no document changes, or what was deleted", async () => {
-    await expectRefused({ principals: { admin: {} } }, ["principals", "admin"]);
+    const bootstrap = await expectRefused({ principals: { admin: {} } }, ["principals", "admin"]);
+    expect(bootstrap).toContain("BERTH_ADMIN_TOKEN");
     await put({ organizations: { gone: {} } });
     await ask("DELETE", "/organization/gone");
     const told = await expectRefused({ organizations: { gone: {}, fine: {} } }, ["organizations", "gone"]);
