@@ -15,7 +15,8 @@ export interface TestPostgres {
   remove(): Promise<void>;
 }
 
-export async function startPostgres(): Promise<TestPostgres> {
+/** Somebody may take the free port first: then the server does not start, and another port is tried. */
+export async function startPostgres(attempts = 3): Promise<TestPostgres> {
   const directory = await mkdtemp(join(tmpdir(), "berth-postgres-"));
   // As root, the server runs as a user of its own, who has to get in.
   await chmod(directory, 0o711);
@@ -34,8 +35,14 @@ export async function startPostgres(): Promise<TestPostgres> {
     onLog: (text) => log.push(String(text)),
     onError: () => {},
   });
-  await server.initialise();
-  await server.start();
+  try {
+    await server.initialise();
+    await server.start();
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    if (attempts > 1) return startPostgres(attempts - 1);
+    throw new Error(`PostgreSQL does not start: ${log.join("")}`, { cause: error });
+  }
   return {
     log,
     async createDatabase(name) {
