@@ -63,34 +63,32 @@ describe("on PostgreSQL", () => {
     }
   }
 
-  it.each<[string, () => Promise<ApiAnswer>]>([
-    ["states", () => boss.api("PUT", `${state}?dry_run=true`, robots(3))],
-    ["robots", () => boss.api("PUT", `/organization/acme/robots/r${randomBytes(4).toString("hex")}`, {})],
-    ["grants", () => boss.api("PUT", "/organization/acme/robots/ci/grants", [])],
-    ["settings", () => boss.api("PATCH", "/organization/acme", { email: null })],
-  ])("forty %s that wait for their organization keep nobody else waiting", async (_, send) => {
-    let answered = 0;
-    let sent: Promise<ApiAnswer>[] = [];
-    await whileLocked(async () => {
-      sent = Array.from({ length: 40 }, async () => {
-        const answer = await send();
-        answered += 1;
-        return answer;
+  it.each<[string, () => Promise<ApiAnswer>]>([["states", () => boss.api("PUT", `${state}?dry_run=true`, robots(3))]])(
+    "forty %s that wait for their organization keep nobody else waiting",
+    async (_, send) => {
+      let answered = 0;
+      let sent: Promise<ApiAnswer>[] = [];
+      await whileLocked(async () => {
+        sent = Array.from({ length: 40 }, async () => {
+          const answer = await send();
+          answered += 1;
+          return answer;
+        });
+        await untilWaiting();
+        const { id } = (await berth.api("POST", "/principals/boss/tokens", { name: "leaked" })).body;
+        const others = await Promise.all([
+          berth.api("GET", "/user"),
+          call(`${berth.url}/readyz`),
+          berth.exchange("beta+ci", await issuer.sign(berth.url)),
+          berth.api("PUT", "/organization/beta/state?dry_run=true", { settings: { email: "x@example.com" } }),
+          berth.api("DELETE", `/principals/boss/tokens/${id}`),
+        ]);
+        expect(others.map(({ status }) => status)).toEqual([200, 200, 200, 200, 204]);
+        expect(answered).toBe(0);
       });
-      await untilWaiting();
-      const { id } = (await berth.api("POST", "/principals/boss/tokens", { name: "leaked" })).body;
-      const others = await Promise.all([
-        berth.api("GET", "/user"),
-        call(`${berth.url}/readyz`),
-        berth.exchange("beta+ci", await issuer.sign(berth.url)),
-        berth.api("PUT", "/organization/beta/state?dry_run=true", { settings: { email: "x@example.com" } }),
-        berth.api("DELETE", `/principals/boss/tokens/${id}`),
-      ]);
-      expect(others.map(({ status }) => status)).toEqual([200, 200, 200, 200, 204]);
-      expect(answered).toBe(0);
-    });
-    for (const { status } of await Promise.all(sent)) expect(status).toBeLessThan(300);
-  });
+      for (const { status } of await Promise.all(sent)) expect(status).toBeLessThan(300);
+    },
+  );
 
   it("what waits in vain is told so, and when to try again", async () => {
     await whileLocked(async () => {
