@@ -12,7 +12,8 @@ import { startIssuer, subject, type TestIssuer } from "../support/issuer.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { buildWorker, startWorker, type TestWorker, type WorkerBundle } from "../support/worker.ts";
 
-const GZIP_BYTES = 500_000;
+/** A bundle may have 500 kB. What would bring it over this is worth a look. */
+const GZIP_BYTES = 420_000;
 /** What postgres.js needs, and `nodejs_compat` gives. */
 const NODE_MODULES = ["node:buffer", "node:events", "node:stream"];
 
