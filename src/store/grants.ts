@@ -38,17 +38,19 @@ export interface StoredGrant extends Pick<GrantRow, "type" | "pattern" | "action
   readonly registry: string;
 }
 
+const storedGrant = {
+  id: grants.id,
+  registryId: grants.registryId,
+  registry: registries.service,
+  type: grants.type,
+  pattern: grants.pattern,
+  actions: grants.actions,
+};
+
 /** What a robot holds on every registry, in the order given. */
 export async function listGrants(db: Db, robotId: string): Promise<StoredGrant[]> {
   return db
-    .select({
-      id: grants.id,
-      registryId: grants.registryId,
-      registry: registries.service,
-      type: grants.type,
-      pattern: grants.pattern,
-      actions: grants.actions,
-    })
+    .select(storedGrant)
     .from(grants)
     .innerJoin(registries, eq(grants.registryId, registries.id))
     .where(eq(grants.robotId, robotId))
@@ -58,15 +60,7 @@ export async function listGrants(db: Db, robotId: string): Promise<StoredGrant[]
 /** The same for all robots of an organization. */
 export async function listGrantsIn(db: Db, organizationId: string): Promise<(StoredGrant & { robotId: string })[]> {
   return db
-    .select({
-      id: grants.id,
-      robotId: grants.robotId,
-      registryId: grants.registryId,
-      registry: registries.service,
-      type: grants.type,
-      pattern: grants.pattern,
-      actions: grants.actions,
-    })
+    .select({ ...storedGrant, robotId: grants.robotId })
     .from(grants)
     .innerJoin(registries, eq(grants.registryId, registries.id))
     .innerJoin(robots, eq(grants.robotId, robots.id))
