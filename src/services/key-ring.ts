@@ -5,12 +5,14 @@ import { listSigningKeys, type SigningKeyRow } from "../store/signing-keys.ts";
 import { certificateBodies, trustAnchor } from "../tokens/certificates.ts";
 import type { Keys, PublicKey, RegistryKeys, RobotTokenKeys } from "../tokens/key-ring.ts";
 import type { Sealer } from "../tokens/sealing.ts";
-import { importPublicKey, openKey, type SigningKey } from "../tokens/signing-key.ts";
+import { type ImportSigner, importPublicKey, openKey, type SigningKey } from "../tokens/signing-key.ts";
 
 export interface KeysDeps {
   readonly db: Db;
   readonly sealer: Sealer;
   readonly clock: Clock;
+  /** Where the platform signs faster by another way than WebCrypto. */
+  readonly importSigner?: ImportSigner;
 }
 
 interface KeyRing {
@@ -107,7 +109,7 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()
   }
 }
 
-async function readKeyRing({ db, sealer }: KeysDeps, memory: KeyMemory, now: number): Promise<KeyRing> {
+async function readKeyRing({ db, sealer, importSigner }: KeysDeps, memory: KeyMemory, now: number): Promise<KeyRing> {
   const rows = await listSigningKeys(db);
   const trusted = rows.filter((row) => isTrusted(row, now));
   for (const kept of [memory.opened, memory.imported]) {
@@ -137,7 +139,7 @@ async function readKeyRing({ db, sealer }: KeysDeps, memory: KeyMemory, now: num
   };
 
   async function open(row: SigningKeyRow): Promise<SigningKey> {
-    const opened = memory.opened.get(row.id) ?? (await openKey(row, sealer));
+    const opened = memory.opened.get(row.id) ?? (await openKey(row, sealer, importSigner));
     memory.opened.set(row.id, opened);
     return opened;
   }
@@ -164,7 +166,7 @@ async function readRegistryKeys(
   const trusted = active.profile === "kid" ? [...named, ...authorities] : [...authorities, ...named];
   return {
     hint,
-    signing: async () => ({ privateKey: (await open(active)).privateKey, hint }),
+    signing: async () => ({ sign: (await open(active)).sign, hint }),
     verifying: (await Promise.all(signing.map(importKey))).map(({ publicKey }) => publicKey),
     certificates: trusted.map((row) => trustAnchor(row.certificate ?? "")),
     named: await Promise.all(named.map(importKey)),

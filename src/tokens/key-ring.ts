@@ -1,4 +1,5 @@
 import type { JWK } from "jose";
+import type { Sign } from "./compact.ts";
 import type { SigningKey } from "./signing-key.ts";
 
 /** A key that verifies. */
@@ -20,7 +21,7 @@ export type KeyHint = { readonly x5c: string[] } | { readonly kid: string };
 
 /** What signs a registry's tokens. */
 export interface RegistrySigningKey {
-  readonly privateKey: CryptoKey;
+  readonly sign: Sign;
   readonly hint: KeyHint;
 }
 

@@ -1,7 +1,8 @@
-import { errors, jwtVerify, SignJWT } from "jose";
+import { errors, jwtVerify } from "jose";
 import type { ResourceActions } from "../domain/scope.ts";
 import { limits } from "../limits.ts";
-import type { RegistrySigningKey } from "./key-ring.ts";
+import { encodeSegment, signCompact } from "./compact.ts";
+import type { KeyHint, RegistrySigningKey } from "./key-ring.ts";
 import { signatureAlgorithm } from "./signing-key.ts";
 
 /** A token that a registry checks by itself. Times are epoch seconds. */
@@ -18,21 +19,28 @@ export interface RegistryToken {
 }
 
 /** @see https://distribution.github.io/distribution/spec/auth/jwt/ */
-export async function mintRegistryToken(
-  token: RegistryToken,
-  { privateKey, hint }: RegistrySigningKey,
-): Promise<string> {
+export async function mintRegistryToken(token: RegistryToken, { sign, hint }: RegistrySigningKey): Promise<string> {
   const validFrom = token.issuedAt - limits.registryToken.backdateSeconds;
-  return new SignJWT({ access: token.access.map(({ type, name, actions }) => ({ type, name, actions })) })
-    .setProtectedHeader({ alg: signatureAlgorithm, typ: "JWT", ...hint })
-    .setIssuer(token.issuer)
-    .setSubject(token.subject)
-    .setAudience(token.service)
-    .setIssuedAt(validFrom)
-    .setNotBefore(validFrom)
-    .setExpirationTime(token.issuedAt + token.ttl)
-    .setJti(token.jti)
-    .sign(privateKey);
+  const claims = {
+    iss: token.issuer,
+    sub: token.subject,
+    aud: token.service,
+    iat: validFrom,
+    nbf: validFrom,
+    exp: token.issuedAt + token.ttl,
+    jti: token.jti,
+    access: token.access.map(({ type, name, actions }) => ({ type, name, actions })),
+  };
+  return signCompact(headerOf(hint), claims, sign);
+}
+
+const headers = new WeakMap<KeyHint, string>();
+
+/** Encoded once for each key: certificates make it longer than all claims. */
+function headerOf(hint: KeyHint): string {
+  const header = headers.get(hint) ?? encodeSegment({ alg: signatureAlgorithm, typ: "JWT", ...hint });
+  headers.set(hint, header);
+  return header;
 }
 
 /** Whether `compact` is a good registry token of `service`, signed with one of `keys`. */

@@ -1,7 +1,8 @@
-import { errors, jwtVerify, SignJWT } from "jose";
+import { errors, jwtVerify } from "jose";
 import { formatRobotName, parseRobotName, type RobotName } from "../domain/names.ts";
 import { isCanonicalBase64url } from "../domain/text.ts";
 import { limits } from "../limits.ts";
+import { encodeSegment, signCompact } from "./compact.ts";
 import { type SigningKey, signatureAlgorithm } from "./signing-key.ts";
 
 const ROBOT_TYPE = "berth-robot+jwt";
@@ -54,25 +55,22 @@ function sign(
   { publicUrl }: RobotTokenParties,
   key: SigningKey,
 ): Promise<string> {
-  return (
-    new SignJWT({
-      binding: { id: token.bindingId, version: token.bindingVersion },
-      epoch: token.epoch,
-      ...(token.scope !== undefined && { scope: token.scope }),
-      ...(token.api && { api: true }),
-      ...(service !== undefined && { service }),
-    })
-      .setProtectedHeader({ alg: signatureAlgorithm, typ, kid: key.kid })
-      .setIssuer(publicUrl)
-      .setSubject(formatRobotName(token.robot))
-      .setAudience(robotTokenAudience(publicUrl))
-      .setIssuedAt(token.iat)
-      // Other instances may be a little behind.
-      .setNotBefore(token.iat - limits.token.leewaySeconds)
-      .setExpirationTime(token.exp)
-      .setJti(token.jti)
-      .sign(key.privateKey)
-  );
+  const claims = {
+    iss: publicUrl,
+    sub: formatRobotName(token.robot),
+    aud: robotTokenAudience(publicUrl),
+    iat: token.iat,
+    // Other instances may be a little behind.
+    nbf: token.iat - limits.token.leewaySeconds,
+    exp: token.exp,
+    jti: token.jti,
+    binding: { id: token.bindingId, version: token.bindingVersion },
+    epoch: token.epoch,
+    ...(token.scope !== undefined && { scope: token.scope }),
+    ...(token.api && { api: true }),
+    ...(service !== undefined && { service }),
+  };
+  return signCompact(encodeSegment({ alg: signatureAlgorithm, typ, kid: key.kid }), claims, key.sign);
 }
 
 export type RobotTokenResult =

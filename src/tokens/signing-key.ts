@@ -1,4 +1,5 @@
 import { base64url, calculateJwkThumbprint, exportJWK, type JWK } from "jose";
+import type { Sign } from "./compact.ts";
 import { SealError, type Sealer } from "./sealing.ts";
 
 /** What a key is for; sealed in with it, so that one kind of key cannot be passed off as another. */
@@ -31,7 +32,11 @@ export interface SigningKey {
   readonly publicJwk: JWK;
   readonly publicKey: CryptoKey;
   readonly privateKey: CryptoKey;
+  readonly sign: Sign;
 }
+
+/** Makes a key (PKCS #8, P-256) ready to sign with, as fast as the platform does that. */
+export type ImportSigner = (pkcs8: Uint8Array<ArrayBuffer>, privateKey: CryptoKey) => Sign;
 
 export const keyAlgorithm = { name: "ECDSA", namedCurve: "P-256" };
 
@@ -91,12 +96,28 @@ export async function sealAnew(key: SealedKey, sealer: Sealer): Promise<string> 
 }
 
 /** @throws {SealError} */
-export async function openKey(key: SealedKey, sealer: Sealer): Promise<SigningKey> {
+export async function openKey(
+  key: SealedKey,
+  sealer: Sealer,
+  importSigner: ImportSigner = signByWebCrypto,
+): Promise<SigningKey> {
   const pkcs8 = await openPrivateHalf(key, sealer);
   const privateKey = await crypto.subtle.importKey("pkcs8", pkcs8, keyAlgorithm, false, ["sign"]);
+  const sign = importSigner(pkcs8, privateKey);
   pkcs8.fill(0);
-  return { kid: key.kid, publicJwk: key.publicJwk, publicKey: await importPublicKey(key.publicJwk), privateKey };
+  const { kid, publicJwk } = key;
+  return { kid, publicJwk, publicKey: await importPublicKey(publicJwk), privateKey, sign };
 }
+
+/** What every platform has. */
+function signByWebCrypto(_: Uint8Array, privateKey: CryptoKey): Sign {
+  return async (signingInput) => {
+    const signature = await crypto.subtle.sign(SIGNATURE, privateKey, new TextEncoder().encode(signingInput));
+    return base64url.encode(new Uint8Array(signature));
+  };
+}
+
+const SIGNATURE = { name: "ECDSA", hash: "SHA-256" };
 
 function openPrivateHalf(key: SealedKey, sealer: Sealer): Promise<Uint8Array<ArrayBuffer>> {
   if (key.sealedPrivateKey === null) throw new SealError("the private half of a key that was retired is gone");

@@ -115,7 +115,7 @@ async function fill(client: PGlite): Promise<void> {
   authorityPem = root.pem;
   oldToken = await mintRegistryToken(
     { issuer: "i", service, subject: "", access: [], jti: "j", issuedAt: seconds, ttl: 900 },
-    { privateKey: key.privateKey, hint: { x5c: [] } },
+    { sign: key.sign, hint: { x5c: [] } },
   );
 }
 

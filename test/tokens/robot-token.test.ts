@@ -112,7 +112,7 @@ describe("a robot token", () => {
 
   it("is not a registry token, even where one key signed both", async () => {
     const { signing } = await makeRegistryKeys("registry.example", now);
-    const shared = { ...signing, privateKey: key.privateKey };
+    const shared = { ...signing, sign: key.sign };
     const registryToken = await mintRegistryToken(
       {
         issuer: parties.publicUrl,

@@ -25,6 +25,7 @@ import { adminTokenFile, DataDirError, type KeptSecret, keepSecret, lockDataDir,
 import { type Database, openEmbedded, openPostgres } from "./database.ts";
 import { createIssuerFetch } from "./issuer-fetch.ts";
 import { createReplaceableSealer, reloadSecretKeys } from "./secret-key.ts";
+import { importSigner } from "./signer.ts";
 import { applyState } from "./state-file.ts";
 import { readTls, reloadTls } from "./tls.ts";
 
@@ -75,7 +76,7 @@ export async function startServer({ environment, write, clock = systemClock }: S
       random,
       log,
       fetch,
-      keys: createKeys({ db, sealer, clock }),
+      keys: createKeys({ db, sealer, clock, importSigner }),
       sealer,
       issuerKeys: createIssuerKeys({
         fetch,
