@@ -90,7 +90,7 @@ function answerError({ log }: Deps, error: Error, c: Context<AppEnv>): Response 
     return answerFailure(c, "unavailable", "The database cannot be reached right now. Try again shortly.");
   }
   if (isUnprepared(error)) {
-    log.error("the database is not prepared: start `berth serve` on it once", {
+    log.error("the database is not prepared: run `berth migrate` on it", {
       request_id: c.get("requestId"),
       error,
     });

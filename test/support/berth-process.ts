@@ -34,10 +34,10 @@ export async function spawnBerth(environment: Environment): Promise<BerthProcess
   return berth;
 }
 
-/** Starts it and waits for nothing. */
-export function launchBerth(environment: Environment): BerthProcess {
+/** Starts it, or another command of `berth`, and waits for nothing. */
+export function launchBerth(environment: Environment, command: readonly string[] = ["serve"]): BerthProcess {
   const { PATH } = process.env;
-  const child: ChildProcess = spawn(process.execPath, [main, "serve"], {
+  const child: ChildProcess = spawn(process.execPath, [main, ...command], {
     env: { PATH, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });

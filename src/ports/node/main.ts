@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { ConfigError } from "../../config.ts";
 import { SealError } from "../../tokens/sealing.ts";
 import { DataDirError } from "./data-dir.ts";
+import { migrate } from "./migrate.ts";
 import { type RunningServer, startServer } from "./server.ts";
 
 const ENVIRONMENT = `
@@ -33,6 +34,10 @@ program
   .description("run the service until SIGTERM or SIGINT")
   .addHelpText("after", ENVIRONMENT)
   .action(serve);
+program
+  .command("migrate")
+  .description("prepare the PostgreSQL of DATABASE_URL for this version, and end: its schema, first superuser and keys")
+  .action(() => migrate(process.env).catch(refuse));
 await program.parseAsync();
 
 async function serve(): Promise<void> {
@@ -42,9 +47,13 @@ async function serve(): Promise<void> {
     const server = await starting;
     if (server.newAdminTokenPath) greet(server, server.newAdminTokenPath);
   } catch (error) {
-    process.stderr.write(`Berth cannot start.\n${explain(error)}\n`);
-    process.exitCode = 1;
+    refuse(error);
   }
+}
+
+function refuse(error: unknown): void {
+  process.stderr.write(`Berth cannot start.\n${explain(error)}\n`);
+  process.exitCode = 1;
 }
 
 /** What the operator of a fresh service wants to know next. */
