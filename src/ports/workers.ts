@@ -2,7 +2,8 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { uuidv7 } from "uuidv7";
 import { createApp } from "../app.ts";
-import { type Config, ConfigError, readConfig } from "../config.ts";
+import { type Config, ConfigError } from "../config.ts";
+import type { Deps } from "../deps.ts";
 import { type BindingCompiler, createBindingCompiler } from "../domain/compiled-binding.ts";
 import type { FailedKnocks } from "../domain/failed-knocks.ts";
 import { createRefusalTally, type RefusalTally } from "../domain/refusal-tally.ts";
@@ -11,6 +12,7 @@ import { ndjson } from "../http/lines.ts";
 import { createIssuerKeys, type IssuerMemory } from "../oidc/issuers.ts";
 import { type FetchPolicy, IssuerFetchError } from "../oidc/safe-fetch.ts";
 import type { Clock, Limiter, Log, Random } from "../platform.ts";
+import { summarizeRefusals } from "../services/audit-refusals.ts";
 import { maintain } from "../services/bootstrap.ts";
 import { createKeyMemory, createKeys, type KeyMemory } from "../services/key-ring.ts";
 import { createLimiter } from "../services/limiter.ts";
@@ -18,12 +20,8 @@ import { writeUses } from "../services/write-uses.ts";
 import { type Db, drizzleOptions } from "../store/db.ts";
 import { createSealer, type Sealer } from "../tokens/sealing.ts";
 import { createLog, warnOfRisks } from "./log.ts";
-
-/** What `wrangler.toml` binds: Hyperdrive, and the configuration by the names of its variables. */
-interface Bindings {
-  readonly HYPERDRIVE: { readonly connectionString: string };
-  readonly [variable: string]: unknown;
-}
+import { type Bindings, readBindings } from "./workers/bindings.ts";
+import { type Pauses, shareLimits } from "./workers/shared-limiter.ts";
 
 /** The part of the platform's `ExecutionContext` that is used. */
 interface Execution {
@@ -42,6 +40,7 @@ interface Isolate {
   readonly issuers: IssuerMemory;
   readonly compile: BindingCompiler;
   readonly limiter: Limiter;
+  readonly pauses: Pauses;
   readonly refusalTally: RefusalTally;
   readonly failedKnocks: FailedKnocks;
   readonly named: Uses["named"];
@@ -54,7 +53,6 @@ const random: Random = { uuid: uuidv7 };
 // biome-ignore lint/suspicious/noConsole: it is the platform's log
 const writeLine = (line: string) => console.log(line);
 const CONNECT_SECONDS = 10;
-const REQUIRED = ["HYPERDRIVE", "PUBLIC_URL", "BERTH_SECRET_KEY"];
 
 /**
  * Berth on Cloudflare Workers. The database is prepared from Node: by a start of `berth serve` on it, at
@@ -67,44 +65,15 @@ export default {
     } catch (error) {
       return answerMisconfigured(error);
     }
-    const { config, log } = isolate;
     const { db, close } = openDatabase(bindings);
-    const uses = { ...createUses(), named: isolate.named };
+    const deps = depsOf(isolate, bindings, db);
     let streamed: Promise<void> | undefined;
     try {
-      const app = createApp({
-        config,
-        db,
-        clock,
-        random,
-        log,
-        keys: createKeys({ db, sealer: isolate.sealer, clock }, isolate.keys),
-        issuerKeys: createIssuerKeys(
-          {
-            fetch: fetchFromIssuer,
-            publicUrl: config.publicUrl,
-            allowInsecure: config.allowInsecureIssuers,
-            now: clock.now,
-          },
-          isolate.issuers,
-        ),
-        compile: isolate.compile,
-        limiter: isolate.limiter,
-        refusalTally: isolate.refusalTally,
-        failedKnocks: isolate.failedKnocks,
-        uses,
-        fetch: fetchFromIssuer,
-        // The platform bounds what one request may do.
-        fallbacks: new Map(),
-        sealer: isolate.sealer,
-        peerAddress: (c) => c.req.header("cf-connecting-ip"),
-      });
-      const { answer, taken } = followStream(await app.fetch(request));
+      const { answer, taken } = followStream(await createApp(deps).fetch(request));
       streamed = taken;
       return answer;
     } finally {
-      const written = writeUses({ uses, db, clock }).catch((error) => log.error("counts of uses were lost", { error }));
-      execution.waitUntil(Promise.all([written, streamed]).then(close));
+      execution.waitUntil(Promise.all([writeWhatIsLeft(deps), streamed]).then(close));
     }
   },
 
@@ -121,6 +90,38 @@ export default {
     }
   },
 };
+
+/** The service for one request. */
+function depsOf(kept: Isolate, bindings: Bindings, db: Db): Deps {
+  const { config, log, sealer, compile, refusalTally, failedKnocks, named } = kept;
+  const { publicUrl, allowInsecureIssuers: allowInsecure } = config;
+  return {
+    config,
+    db,
+    clock,
+    random,
+    log,
+    keys: createKeys({ db, sealer, clock }, kept.keys),
+    issuerKeys: createIssuerKeys({ fetch: fetchFromIssuer, publicUrl, allowInsecure, now: clock.now }, kept.issuers),
+    compile,
+    limiter: shareLimits(kept.limiter, bindings, { clock, pauses: kept.pauses }),
+    refusalTally,
+    failedKnocks,
+    uses: { ...createUses(), named },
+    fetch: fetchFromIssuer,
+    // The platform bounds what one request may do.
+    fallbacks: new Map(),
+    sealer,
+    peerAddress: (c) => c.req.header("cf-connecting-ip"),
+  };
+}
+
+/** What was only counted: the isolate may be gone before it is asked again. */
+async function writeWhatIsLeft(deps: Deps): Promise<void> {
+  const { log } = deps;
+  await writeUses(deps).catch((error) => log.error("counts of uses were lost", { error }));
+  await summarizeRefusals(deps).catch((error) => log.error("a summary was lost", { error }));
+}
 
 /** A stream reads from the database for as long as the client takes it; `taken` tells when that is over. */
 function followStream(answer: Response): { answer: Response; taken?: Promise<void> } {
@@ -145,31 +146,11 @@ async function openIsolate(bindings: Bindings): Promise<Isolate> {
     issuers: new Map(),
     compile: createBindingCompiler(),
     limiter: createLimiter(clock),
+    pauses: new Map(),
     refusalTally: createRefusalTally(),
     failedKnocks: new Map(),
     named: new Map(),
   };
-}
-
-/** @throws {ConfigError} */
-function readBindings(bindings: Bindings): Config {
-  const { HYPERDRIVE, ...variables } = bindings;
-  // In `wrangler.toml` they may be booleans and numbers.
-  const texts = Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, String(value)]));
-  const environment = { ...texts, DATABASE_URL: HYPERDRIVE?.connectionString };
-  const problems = REQUIRED.filter((name) => !bindings[name]).map(
-    (name) => `${name} is required: wrangler.toml says where it comes from`,
-  );
-  try {
-    const config = readConfig(environment, () => {
-      throw new Error("there are no files here");
-    });
-    if (problems.length === 0) return config;
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    problems.push(...error.problems);
-  }
-  throw new ConfigError(problems);
 }
 
 function answerMisconfigured(error: unknown): Response {

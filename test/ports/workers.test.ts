@@ -64,11 +64,21 @@ describe("in Cloudflare's runtime, beside an instance on Node", () => {
     databaseUrl = await database.createDatabase("berth");
     const port = await freePort();
     nodeUrl = `http://127.0.0.1:${port}`;
-    environment = { PORT: String(port), DATABASE_URL: databaseUrl, BERTH_SECRET_KEY: secretKey };
+    environment = {
+      PORT: String(port),
+      PUBLIC_URL: nodeUrl,
+      DATABASE_URL: databaseUrl,
+      BERTH_SECRET_KEY: secretKey,
+    };
     worker = await startWorker({
       bundle,
       databaseUrl,
-      vars: { PUBLIC_URL: nodeUrl, BERTH_ALLOW_INSECURE_ISSUERS: true },
+      vars: {
+        PUBLIC_URL: nodeUrl,
+        BERTH_ALLOW_INSECURE_ISSUERS: true,
+        // More than the binding lets through.
+        BERTH_RATE_LIMIT_REFUSALS_PER_ADDRESS: "1000",
+      },
       secrets: { BERTH_SECRET_KEY: secretKey },
     });
   });
@@ -79,17 +89,19 @@ describe("in Cloudflare's runtime, beside an instance on Node", () => {
     await Promise.all([issuer?.close(), database?.remove()]);
   });
 
-  it("answers 503 until a start on Node has prepared the database, and says so in its log", async () => {
+  it("answers 503 until the database was prepared from Node, and says so in its log", async () => {
     expect((await call(`${worker.url}/healthz`)).status).toBe(200);
     await expectUnprepared("42P01");
 
-    const withoutToken = launchBerth(environment);
+    const withoutToken = launchBerth(environment, ["migrate"]);
     expect(await withoutToken.ended).toBe(1);
     expect(withoutToken.stderr()).toContain("BERTH_ADMIN_TOKEN");
     await expectUnprepared("there is no");
 
-    node = await spawnBerth({ ...environment, BERTH_ADMIN_TOKEN: adminToken, BERTH_ALLOW_INSECURE_ISSUERS: "true" });
+    const prepared = launchBerth({ ...environment, BERTH_ADMIN_TOKEN: adminToken }, ["migrate"]);
+    expect(await prepared.ended, prepared.stderr()).toBe(0);
     expect((await call(`${worker.url}/readyz`)).body).toEqual({ status: "ready" });
+    node = await spawnBerth({ ...environment, BERTH_ALLOW_INSECURE_ISSUERS: "true" });
   });
 
   it("challenges for the default registry", async () => {
@@ -251,6 +263,35 @@ describe("in Cloudflare's runtime, beside an instance on Node", () => {
     } finally {
       await bare.stop();
     }
+  });
+
+  it("that cannot open the keys answers 503 and says in its log what is missing", async () => {
+    const other = await startWorker({
+      bundle,
+      databaseUrl,
+      vars: { PUBLIC_URL: nodeUrl, BERTH_ALLOW_INSECURE_ISSUERS: true },
+      secrets: { BERTH_SECRET_KEY: randomBytes(32).toString("base64") },
+    });
+    try {
+      const federation = [{ issuer: issuer.url, subject }];
+      expect((await manage("POST", "/organization/acme/robots/ci/federation", federation)).status).toBe(200);
+      const { status, headers, body } = await exchange(other.url, await issuer.sign(nodeUrl));
+      expect({ status, body }).toMatchObject({ status: 503, body: { error: "temporarily_unavailable" } });
+      expect(headers.get("retry-after")).toBe("60");
+      expect((await call(`${other.url}/readyz`)).status).toBe(503);
+      const told = other.log().filter(({ request_id }) => request_id === body.request_id);
+      expect(told.map(({ message }) => message).join()).toContain("BERTH_SECRET_KEY");
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it("lets its isolates count refusals together", async () => {
+    const knock = () => call(`${worker.url}/oauth2/federation/robot/token`);
+    await Promise.all(Array.from({ length: 130 }, knock));
+    const { status, headers } = await knock();
+    expect(status).toBe(429);
+    expect(Number(headers.get("retry-after"))).toBeLessThanOrEqual(10);
   });
 
   async function expectUnprepared(detail: string): Promise<void> {
