@@ -55,7 +55,7 @@ export async function changeFederation(
   kind: string,
   propose: ProposeFederation,
 ): Promise<StoredFederation> {
-  const { bindings, issuers, party } = await patiently(deps.db, async (tx) => {
+  const { bindings, issuers, party } = await patiently(deps.db, name.organization, async (tx) => {
     const robot = await getRobotToChange(tx, actor, name, "makers");
     const before = await listBindings(tx, robot.id);
     const proposed = await propose(before, tx);

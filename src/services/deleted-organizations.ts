@@ -26,7 +26,7 @@ export async function pageDeletedOrganizations(
 /** Gives the name of a deleted organization free. What is left of it in registries is then the next one's. */
 export async function freeName(deps: Pick<Deps, "db" | "clock" | "random">, actor: Actor, name: string): Promise<void> {
   requireSuperUser(actor);
-  await patiently(deps.db, async (tx) => {
+  await patiently(deps.db, name, async (tx) => {
     const organization = await lockDeletedOrganization(tx, name);
     await requireStanding(tx, actor);
     if (!organization) throw notFound(`deleted organization ${name}`);

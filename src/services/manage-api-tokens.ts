@@ -69,7 +69,7 @@ export async function createToken(
   const tokenHash = await sha256(secret.reveal());
   const id = deps.random.uuid();
   const make = () =>
-    patiently(deps.db, async (tx) => {
+    patiently(deps.db, `/principals/${name}`, async (tx) => {
       const principal = requireOwn(actor, name, await lockTokensOf(tx, name));
       await requireStanding(tx, actor);
       await claim(deps, tx, actor, id);

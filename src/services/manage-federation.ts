@@ -83,7 +83,7 @@ function indexOf(entry: FederationEntry, entries: readonly FederationEntry[]): n
 }
 
 export async function clearFederation(deps: ManageDeps, actor: Actor, name: RobotName): Promise<void> {
-  await patiently(deps.db, async (tx) => {
+  await patiently(deps.db, name.organization, async (tx) => {
     const robot = await getRobotToChange(tx, actor, name, "makers");
     const before = (await listBindings(tx, robot.id)).map(viewOfBinding);
     await requireMatch(actor, before);

@@ -31,7 +31,7 @@ export async function putGrants(
   name: RobotName,
   wanted: readonly RegistryGrant[],
 ): Promise<RegistryGrant[]> {
-  return patiently(deps.db, async (tx) => {
+  return patiently(deps.db, name.organization, async (tx) => {
     const organization = await getOrganizationToKeep(tx, actor, name.organization, "admin");
     const robot = await getRobotToChange(tx, actor, name, "admins");
     const stored = await listGrants(tx, robot.id);

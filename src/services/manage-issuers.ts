@@ -56,7 +56,7 @@ export async function registerIssuer(
     createdAt: new Date(deps.clock.now()),
   };
   const insert = () =>
-    patiently(deps.db, async (tx) => {
+    patiently(deps.db, "/issuers", async (tx) => {
       await requireStanding(tx, actor);
       await claim(deps, tx, actor, issuer.id);
       const others = await holdIssuersOf(tx, string);
@@ -115,7 +115,7 @@ export async function changeIssuer(
 ): Promise<KnownIssuer> {
   requireSuperUser(actor);
   const issuer = await refuseTakenName(() =>
-    patiently(deps.db, async (tx) => {
+    patiently(deps.db, "/issuers", async (tx) => {
       const before = (await lockIssuer(tx, id)) ?? refuseUnknown(id);
       await requireStanding(tx, actor);
       await requireMatch(actor, viewOfIssuer(before));
@@ -147,7 +147,7 @@ export async function changeIssuer(
 /** @param cascade whether the bindings to it go too; otherwise they keep it */
 export async function deleteIssuer(deps: ManageDeps, actor: Actor, id: string, cascade: boolean): Promise<void> {
   requireSuperUser(actor);
-  await patiently(deps.db, async (tx) => {
+  await patiently(deps.db, "/issuers", async (tx) => {
     const issuer = (await lockIssuer(tx, id)) ?? refuseUnknown(id);
     await requireStanding(tx, actor);
     const before = viewOfIssuer(issuer);
@@ -179,7 +179,7 @@ export async function refreshIssuer(deps: ManageDeps, actor: Actor, id: string):
     const detail = "detail" in state.refusal ? state.refusal.detail : state.refusal.code;
     throw new ManagementError("issuer_unreachable", `The issuer's keys cannot be had: ${detail}.`);
   }
-  const changed = await patiently(deps.db, async (tx) => {
+  const changed = await patiently(deps.db, "/issuers", async (tx) => {
     const { revision } = (await lockIssuer(tx, id)) ?? refuseUnknown(id);
     await requireStanding(tx, actor);
     await updateIssuer(tx, id, { revision: revision + 1 });

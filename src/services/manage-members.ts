@@ -63,7 +63,7 @@ async function changeMember(
   name: string,
   role: OrganizationRole | undefined,
 ): Promise<MemberToChange> {
-  return patiently(deps.db, async (tx) => {
+  return patiently(deps.db, organizationName, async (tx) => {
     const organization = await getOrganizationToChange(tx, actor, organizationName);
     const member = await openMember(tx, actor, organization, name);
     await requireMatch(actor, member.role && { role: member.role });

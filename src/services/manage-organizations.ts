@@ -138,7 +138,7 @@ export async function pageOrganizations(
 
 /** Deletes an organization with its robots; the name stays taken. */
 export async function deleteOrganization(deps: ManageDeps, actor: Actor, name: string): Promise<void> {
-  await patiently(deps.db, async (tx) => {
+  await patiently(deps.db, name, async (tx) => {
     const organization = await getOrganizationToChange(tx, actor, name);
     const before = viewOfOrganization(await withSettings(tx, organization));
     await requireMatch(actor, before);

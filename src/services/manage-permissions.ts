@@ -77,7 +77,7 @@ export async function putPermission(
   role: Role,
 ): Promise<RepositoryPermission> {
   const name = readUser(user);
-  await patiently(deps.db, async (tx) => {
+  await patiently(deps.db, name.organization, async (tx) => {
     const { robotId, registry, before } = await openPermission(tx, actor, name, repository);
     await putRole(tx, { id: deps.random.uuid(), robotId, registryId: registry.id, pattern: repository }, role);
     await recordChange(deps, tx, actor, {
@@ -99,7 +99,7 @@ export async function deletePermission(
   user: string,
 ): Promise<void> {
   const name = readUser(user);
-  await patiently(deps.db, async (tx) => {
+  await patiently(deps.db, name.organization, async (tx) => {
     const { robotId, registry, before } = await openPermission(tx, actor, name, repository);
     if (!(await deleteRepositoryGrant(tx, robotId, registry.id, repository))) throw noPermission(name, repository);
     await recordChange(deps, tx, actor, {

@@ -65,7 +65,7 @@ export async function createPrincipal(
     createdAt: new Date(deps.clock.now()),
   };
   const make = () =>
-    patiently(deps.db, async (tx) => {
+    patiently(deps.db, "/principals", async (tx) => {
       await requireStanding(tx, actor);
       await claim(deps, tx, actor, principal.id);
       const organizations = await keepOrganizations(tx, settings.roles);

@@ -74,7 +74,7 @@ export async function putPrototype(
 ): Promise<Prototype> {
   return once(
     () =>
-      patiently(deps.db, async (tx) => {
+      patiently(deps.db, organizationName, async (tx) => {
         const organization = await getOrganizationToKeep(tx, actor, organizationName, "admin");
         const by = await allRepositories(tx, organization);
         const name = parseRobotName(delegate);
@@ -103,7 +103,7 @@ export async function changePrototypeRole(
   id: string,
   role: Role,
 ): Promise<Prototype> {
-  return patiently(deps.db, async (tx) => {
+  return patiently(deps.db, organizationName, async (tx) => {
     const { by, robotId, prototype } = await openPrototype(tx, actor, organizationName, id);
     const after = { ...prototype, role, actions: roleActions[role] };
     return changePrototype(deps, tx, actor, by, robotId, prototype, after);
@@ -117,7 +117,7 @@ export async function deletePrototype(
   organizationName: string,
   id: string,
 ): Promise<void> {
-  await patiently(deps.db, async (tx) => {
+  await patiently(deps.db, organizationName, async (tx) => {
     const { by, robotId, prototype } = await openPrototype(tx, actor, organizationName, id);
     await deleteRepositoryGrant(tx, robotId, by.registryId, by.pattern);
     await recordChange(deps, tx, actor, {

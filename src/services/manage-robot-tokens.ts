@@ -39,7 +39,7 @@ export async function regenerateRobotToken(
 ): Promise<RegeneratedToken> {
   const now = deps.clock.now();
   const make = () =>
-    patiently(deps.db, async (tx) => {
+    patiently(deps.db, name.organization, async (tx) => {
       const organization = await getOrganizationToKeep(tx, actor, name.organization, "member");
       const robot = await getRobotToChange(tx, actor, name, "makers");
       if (expiresAt && expiresAt.getTime() <= now) {
@@ -80,7 +80,7 @@ export async function deleteRobotTokens(
   actor: Actor,
   name: RobotName,
 ): Promise<void> {
-  await patiently(deps.db, async (tx) => {
+  await patiently(deps.db, name.organization, async (tx) => {
     const robot = await getRobotToChange(tx, actor, name, "makers");
     const ended = await deleteStaticTokens(tx, robot.id);
     await recordChange(deps, tx, actor, { kind: "delete_robot_token", robot: name, metadata: { ended } });

@@ -44,7 +44,7 @@ export async function createRobot(
   { staticToken, ...given }: NewRobot,
 ): Promise<CreatedRobot> {
   try {
-    return await patiently(deps.db, async (tx) => {
+    return await patiently(deps.db, name.organization, async (tx) => {
       const organization = await getOrganizationToKeep(tx, actor, name.organization, "member");
       if (!isName(name.robot)) refuseProblems([{ path: ["robot"], message: `must be ${nameRule}` }]);
       const robot: Robot = {
@@ -120,7 +120,7 @@ export async function changeRobot(
   name: RobotName,
   change: RobotChange,
 ): Promise<Robot> {
-  return patiently(deps.db, async (tx) => {
+  return patiently(deps.db, name.organization, async (tx) => {
     const robot = await getRobotToChange(tx, actor, name, "makers");
     await requireMatch(actor, viewOfRobot(robot));
     const changed = { ...change, ...(change.disabled && { tokenEpoch: robot.tokenEpoch + 1 }) };
@@ -135,7 +135,7 @@ export async function changeRobot(
 }
 
 export async function deleteRobot(deps: ManageDeps, actor: Actor, name: RobotName): Promise<void> {
-  await patiently(deps.db, async (tx) => {
+  await patiently(deps.db, name.organization, async (tx) => {
     const robot = await getRobotToChange(tx, actor, name, "makers");
     const before = viewOfRobot(robot);
     await requireMatch(actor, before);

@@ -33,8 +33,7 @@ export async function changeOrganization(
   name: string,
   { anonymousPull, ...change }: OrganizationSettings,
 ): Promise<OrganizationWithSettings> {
-  const run = change.repositoryPrefixes ? inTurn : patiently;
-  return run(deps.db, async (tx) => {
+  const apply = async (tx: Deps["db"]) => {
     const stored = await getOrganizationToChange(tx, actor, name);
     const before = viewOfOrganization(await withSettings(tx, stored));
     await requireMatch(actor, before);
@@ -71,7 +70,8 @@ export async function changeOrganization(
       after: viewOfOrganization(changed),
     });
     return changed;
-  });
+  };
+  return change.repositoryPrefixes ? inTurn(deps.db, apply) : patiently(deps.db, name, apply);
 }
 
 interface PullOnRegistry extends WantedAnonymousPull {

@@ -46,6 +46,11 @@ export function isUnavailable(error: unknown): boolean {
   return codes(error).some((code) => UNAVAILABLE.test(code)) || isLostSocket(error);
 }
 
+/** Whether who comes next for the same would wait in vain, too: not so where two got into each other's way. */
+export function isInVain(error: unknown): boolean {
+  return isUnavailable(error) && !(error instanceof GoneError) && !codes(error).some((code) => code.startsWith("40"));
+}
+
 /**
  * Whether a socket of Cloudflare's failed: with a plain error, which has no code. The driver notes the query
  * on it, as on every error that a query meets; what the server answers has a code.

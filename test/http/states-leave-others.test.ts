@@ -34,6 +34,7 @@ describe("on PostgreSQL", () => {
     sql = postgres(url, { max: 2, onnotice: () => {} });
     await berth.createRobot("acme+ci");
     await berth.createRobot("beta+ci", { federation: [{ issuer: issuer.url, subject }] });
+    for (const name of ["gamma", "delta"]) await berth.api("POST", "/organization/", { name });
     boss = await makePrincipal(berth, "boss", { roles: { acme: "admin" } });
   });
 
@@ -48,7 +49,7 @@ describe("on PostgreSQL", () => {
   async function whileLocked(work: () => Promise<void>): Promise<void> {
     const other = await sql.reserve();
     await other`begin`;
-    await other`select 1 from organizations where name = 'acme' for update`;
+    await other`select 1 from organizations where name in ('acme', 'gamma', 'delta') for update`;
     try {
       await work();
     } finally {
@@ -63,32 +64,53 @@ describe("on PostgreSQL", () => {
     }
   }
 
-  it.each<[string, () => Promise<ApiAnswer>]>([["states", () => boss.api("PUT", `${state}?dry_run=true`, robots(3))]])(
-    "forty %s that wait for their organization keep nobody else waiting",
-    async (_, send) => {
-      let answered = 0;
-      let sent: Promise<ApiAnswer>[] = [];
-      await whileLocked(async () => {
-        sent = Array.from({ length: 40 }, async () => {
-          const answer = await send();
-          answered += 1;
-          return answer;
-        });
-        await untilWaiting();
-        const { id } = (await berth.api("POST", "/principals/boss/tokens", { name: "leaked" })).body;
-        const others = await Promise.all([
-          berth.api("GET", "/user"),
-          call(`${berth.url}/readyz`),
-          berth.exchange("beta+ci", await issuer.sign(berth.url)),
-          berth.api("PUT", "/organization/beta/state?dry_run=true", { settings: { email: "x@example.com" } }),
-          berth.api("DELETE", `/principals/boss/tokens/${id}`),
-        ]);
-        expect(others.map(({ status }) => status)).toEqual([200, 200, 200, 200, 204]);
-        expect(answered).toBe(0);
+  it.each<[string, () => Promise<ApiAnswer>]>([
+    ["states", () => boss.api("PUT", `${state}?dry_run=true`, robots(3))],
+    ["robots", () => boss.api("PUT", `/organization/acme/robots/r${randomBytes(4).toString("hex")}`, {})],
+    ["grants", () => boss.api("PUT", "/organization/acme/robots/ci/grants", [])],
+    ["settings", () => boss.api("PATCH", "/organization/acme", { email: null })],
+  ])("forty %s that wait for their organization keep nobody else waiting", async (_, send) => {
+    let answered = 0;
+    let sent: Promise<ApiAnswer>[] = [];
+    await whileLocked(async () => {
+      sent = Array.from({ length: 40 }, async () => {
+        const answer = await send();
+        answered += 1;
+        return answer;
       });
-      for (const { status } of await Promise.all(sent)) expect(status).toBeLessThan(300);
-    },
-  );
+      await untilWaiting();
+      const { id } = (await berth.api("POST", "/principals/boss/tokens", { name: "leaked" })).body;
+      const others = await Promise.all([
+        berth.api("GET", "/user"),
+        call(`${berth.url}/readyz`),
+        berth.exchange("beta+ci", await issuer.sign(berth.url)),
+        berth.api("PUT", "/organization/beta/robots/other", {}),
+        berth.api("PUT", "/organization/beta/state?dry_run=true", { settings: { email: "x@example.com" } }),
+        berth.api("DELETE", `/principals/boss/tokens/${id}`),
+      ]);
+      expect(others.map(({ status }) => status)).toEqual([200, 200, 200, 201, 200, 204]);
+      await berth.api("DELETE", "/organization/beta/robots/other");
+      expect(answered).toBe(0);
+    });
+    for (const { status } of await Promise.all(sent)) expect(status).toBeLessThan(300);
+  });
+
+  it("changes of three organizations that wait at once leave exchanges and what is only read to everybody", async () => {
+    let sent: Promise<ApiAnswer>[] = [];
+    await whileLocked(async () => {
+      sent = ["acme", "gamma", "delta"].flatMap((organization) =>
+        Array.from({ length: 20 }, () => berth.api("PATCH", `/organization/${organization}`, { email: null })),
+      );
+      await untilWaiting();
+      const others = await Promise.all([
+        berth.api("GET", "/user"),
+        call(`${berth.url}/readyz`),
+        berth.exchange("beta+ci", await issuer.sign(berth.url)),
+      ]);
+      expect(others.map(({ status }) => status)).toEqual([200, 200, 200]);
+    });
+    for (const { status } of await Promise.all(sent)) expect(status).toBe(200);
+  });
 
   it("what waits in vain is told so, and when to try again", async () => {
     await whileLocked(async () => {

@@ -54,7 +54,7 @@ async function turnFor(
   requireRole(actor, organization, "admin");
   const { repositoryPrefixes } = organization;
   if (isSame(settings?.repositoryPrefixes ?? repositoryPrefixes, repositoryPrefixes)) {
-    return (db, work) => oneByOne(db, `state of ${name}`, () => patiently(db, work));
+    return (db, work) => oneByOne(db, `state of ${name}`, () => patiently(db, name, work));
   }
   if (actor.access.superUser !== true) {
     throw new ManagementError("forbidden", "Only a superuser may change settings.repository_prefixes.", [
