@@ -36,6 +36,8 @@ export interface Config {
   readonly robotTokenTtl: number;
   /** Seconds. */
   readonly registryTokenTtl: number;
+  /** Seconds that what is remembered may serve while the database is not heard; 0: nothing is remembered. */
+  readonly maxStaleness: number;
   /** CIDRs. */
   readonly trustedProxies: readonly string[];
   readonly logLevel: LogLevel;
@@ -137,6 +139,7 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     ),
     registryService: readService(reader, publicUrl),
     ...(stateFile !== undefined && { stateFile }),
+    maxStaleness: reader.integer("BERTH_MAX_STALENESS", 1, 0, 86_400),
     robotTokenTtl: reader.integer("BERTH_ROBOT_TOKEN_TTL", 3600, robotToken.minSeconds, robotToken.maxSeconds),
     registryTokenTtl: reader.integer(
       "BERTH_REGISTRY_TOKEN_TTL",
@@ -155,9 +158,8 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
 
 /** What is promised and not built yet: leaving it out surprises nobody worse than a warning. */
 function readUnsupported(reader: Reader): readonly string[] {
-  reader.integer("BERTH_MAX_STALENESS", 1, 0, 86_400);
   reader.boolean("BERTH_METRICS_PUBLIC");
-  return ["BERTH_MAX_STALENESS", "BERTH_METRICS_PUBLIC"].filter((name) => reader.text(name) !== undefined);
+  return ["BERTH_METRICS_PUBLIC"].filter((name) => reader.text(name) !== undefined);
 }
 
 function readFilePath({ text, problem }: Reader, name: string, readFile: (path: string) => string): string | undefined {

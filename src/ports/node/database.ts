@@ -4,10 +4,15 @@ import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { PGlite } from "@electric-sql/pglite";
 import type { Secret } from "../../domain/secret.ts";
+import type { Log } from "../../platform.ts";
+import { type ChangeListener, unheard } from "../../store/changes.ts";
 import { type Db, drizzleOptions } from "../../store/db.ts";
+import { listenToEmbedded, listenToPostgres, type OpenChanges } from "./changes.ts";
 
 export interface Database {
   readonly db: Db;
+  /** @param maxStaleness seconds; 0: nothing counts as heard */
+  listen(listener: ChangeListener, maxStaleness: number, log: Log): Promise<OpenChanges>;
   close(): Promise<void>;
 }
 
@@ -35,7 +40,12 @@ export async function openPostgres(url: Secret): Promise<Database> {
     await migrator.end();
   }
   const sql = connect(POOL_SIZE);
-  return { db: drizzle(sql, drizzleOptions) as unknown as Db, close: () => sql.end({ timeout: 5 }) };
+  return {
+    db: drizzle(sql, drizzleOptions) as unknown as Db,
+    listen: async (listener, maxStaleness, log) =>
+      maxStaleness > 0 ? listenToPostgres(url, maxStaleness, listener, log) : { ...unheard, close: async () => {} },
+    close: () => sql.end({ timeout: 5 }),
+  };
 }
 
 /** Opens the embedded database with its schema current. The directory must be this process's own. */
@@ -50,7 +60,12 @@ export async function openEmbedded(dataDir: string): Promise<Database> {
   const client = takeTurns(await PGlite.create(directory));
   const db = drizzle(client, drizzleOptions);
   await migrate(db, { migrationsFolder });
-  return { db: db as unknown as Db, close: () => client.close() };
+  return {
+    db: db as unknown as Db,
+    listen: async (listener, maxStaleness) =>
+      maxStaleness > 0 ? listenToEmbedded(client, listener) : { ...unheard, close: async () => {} },
+    close: () => client.close(),
+  };
 }
 
 const TURN_MILLISECONDS = 20;
