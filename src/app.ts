@@ -11,6 +11,7 @@ import { healthRoutes } from "./http/health.ts";
 import { jsonSchemaRoutes } from "./http/json-schemas.ts";
 import { registryRoutes, tellRegistry } from "./http/registry.ts";
 import { registryTrustRoutes } from "./http/registry-trust.ts";
+import { secureHeaders } from "./http/secure-headers.ts";
 import { wellKnownRoutes } from "./http/well-known.ts";
 import { ManagementError } from "./services/management-error.ts";
 import { isBusy, isUnavailable, isUnprepared } from "./store/db.ts";
@@ -35,11 +36,12 @@ export function createApp(deps: Deps): App {
 }
 
 function identifyRequest({ random, config, peerAddress }: Deps): MiddlewareHandler<AppEnv> {
+  const headers = secureHeaders(config.publicUrl);
   return async (c, next) => {
     c.set("requestId", random.uuid());
     c.set("clientAddress", clientAddress(peerAddress(c), c.req.header("x-forwarded-for"), config.trustedProxies));
     c.header("X-Request-Id", c.get("requestId"));
-    c.header("X-Content-Type-Options", "nosniff");
+    for (const [name, value] of headers) c.header(name, value);
     await next();
   };
 }

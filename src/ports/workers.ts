@@ -9,6 +9,7 @@ import type { FailedKnocks } from "../domain/failed-knocks.ts";
 import { createRefusalTally, type RefusalTally } from "../domain/refusal-tally.ts";
 import { createUses, type Uses } from "../domain/uses.ts";
 import { ndjson } from "../http/lines.ts";
+import { secureHeaders } from "../http/secure-headers.ts";
 import { createIssuerKeys, type IssuerMemory } from "../oidc/issuers.ts";
 import { type FetchPolicy, IssuerFetchError } from "../oidc/safe-fetch.ts";
 import type { Clock, Limiter, Log, Random } from "../platform.ts";
@@ -55,15 +56,15 @@ const writeLine = (line: string) => console.log(line);
 const CONNECT_SECONDS = 10;
 
 /**
- * Berth on Cloudflare Workers. The database is prepared from Node: by a start of `berth serve` on it, at
- * first and after each update.
+ * Berth on Cloudflare Workers. The database is prepared from Node, by `berth migrate`, at first and
+ * ahead of each update.
  */
 export default {
   async fetch(request: Request, bindings: Bindings, execution: Execution): Promise<Response> {
     try {
       isolate ??= await openIsolate(bindings);
     } catch (error) {
-      return answerMisconfigured(error);
+      return answerMisconfigured(error, bindings);
     }
     const { db, close } = openDatabase(bindings);
     const deps = depsOf(isolate, bindings, db);
@@ -153,11 +154,14 @@ async function openIsolate(bindings: Bindings): Promise<Isolate> {
   };
 }
 
-function answerMisconfigured(error: unknown): Response {
+function answerMisconfigured(error: unknown, { PUBLIC_URL }: Bindings): Response {
   const problems = error instanceof ConfigError ? error.problems : undefined;
   createLog("error", writeLine).error("Berth cannot start", problems ? { problems } : { error });
   const body = { error: "temporarily_unavailable", message: "The service is not set up yet. Its log says why." };
-  return Response.json(body, { status: 503, headers: { "Retry-After": "60" } });
+  return Response.json(body, {
+    status: 503,
+    headers: Object.fromEntries([...secureHeaders(String(PUBLIC_URL)), ["Retry-After", "60"]]),
+  });
 }
 
 /**

@@ -81,7 +81,6 @@ export function apiTokenRoutes(deps: Deps) {
       organizations,
       expiresAt: expires_at === null ? null : new Date(expires_at),
     });
-    c.header("Cache-Control", "no-store");
     return c.json(present(made), 201);
   });
   api.openapi(listed, async (c) => {

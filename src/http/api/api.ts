@@ -74,7 +74,7 @@ export function managementApi(deps: Deps) {
   api.get("/openapi.json", (c) => c.json(description()));
   api.get("/docs", async (c) => {
     const { page, policy } = await shown();
-    return c.html(page, 200, { "Content-Security-Policy": policy, "Referrer-Policy": "no-referrer" });
+    return c.html(page, 200, { "Content-Security-Policy": policy });
   });
   answerMethods(api, methodsByPath(api), (c, message) =>
     tellManagement(c as unknown as Context<AppEnv>, "method_not_allowed", message),
@@ -104,6 +104,7 @@ function methodsByPath({ routes }: OpenAPIHono<ApiEnv>): Record<string, string[]
 
 function requireApiToken(deps: Deps): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
+    c.header("Cache-Control", "no-store");
     const apiToken = /^bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
     if (!apiToken) {
       throw new ManagementError("unauthenticated", "Send an API token: Authorization: Bearer TOKEN.");

@@ -77,7 +77,6 @@ export function robotTokenRoutes(deps: Deps) {
     });
     if (!made.issued) return c.json(presentRobot(organization, made.robot), 200);
     const login = { robot: robotName, token: made.issued.token.reveal(), host: made.host };
-    c.header("Cache-Control", "no-store");
     switch (format) {
       case undefined:
         return c.json({ ...presentRobot(organization, made.robot), ...presentToken(made.issued) }, 200);

@@ -131,7 +131,6 @@ export function robotRoutes(deps: Deps) {
     );
     await putEntityTag(c, viewOfRobot(made));
     if (!issued) return c.json(presentRobot(org, made), 201);
-    c.header("Cache-Control", "no-store");
     return c.json({ ...presentRobot(org, made), ...presentToken(issued) }, 201);
   });
   api.openapi(got, async (c) => {
