@@ -5,6 +5,7 @@ import { isPlainText } from "./domain/text.ts";
 import { createReader, type Environment, type Reader } from "./environment.ts";
 import { limits } from "./limits.ts";
 import { isNoProxyItem } from "./oidc/no-proxy.ts";
+import { readTracing, type TracingConfig } from "./tracing-config.ts";
 
 export interface Config {
   readonly host: string;
@@ -41,9 +42,11 @@ export interface Config {
   /** CIDRs. */
   readonly trustedProxies: readonly string[];
   readonly logLevel: LogLevel;
+  /** Whether whoever reaches `/metrics` may read it. */
+  readonly metricsPublic: boolean;
+  /** Absent: no traces are sent. */
+  readonly tracing?: TracingConfig;
   readonly proxy?: ProxyConfig;
-  /** Variables that are set, and that this version does nothing with. */
-  readonly withoutEffect: readonly string[];
 }
 
 /** The forward proxy by which https issuers are reached. */
@@ -91,7 +94,6 @@ export class ConfigError extends Error {
  */
 export function readConfig(environment: Environment, readFile: (path: string) => string): Config {
   const reader = createReader(environment, readFile);
-  const withoutEffect = readUnsupported(reader);
   const host = readHost(reader);
   const port = reader.integer("PORT", 8080, 1, 65535);
   const tls = readTls(reader, readFile);
@@ -113,6 +115,7 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     "must be 32 bytes in base64 (try: openssl rand -base64 32), or several separated by commas",
   );
   const proxy = readProxy(reader);
+  const tracing = readTracing(reader);
   const rateLimits = readRateLimits(reader);
   const stateFile = readFilePath(reader, "BERTH_STATE_FILE", readFile);
   const { robotToken, registryToken } = limits;
@@ -149,17 +152,12 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     ),
     trustedProxies: reader.list("BERTH_TRUSTED_PROXIES", ipaddr.isValidCIDR, "CIDRs such as 10.0.0.0/8") ?? [],
     logLevel: reader.oneOf("LOG_LEVEL", logLevels, "info"),
+    metricsPublic: reader.boolean("BERTH_METRICS_PUBLIC"),
+    ...(tracing && { tracing }),
     ...(proxy && { proxy }),
-    withoutEffect,
   };
   if (reader.problems.length > 0) throw new ConfigError(reader.problems);
   return config;
-}
-
-/** What is promised and not built yet: leaving it out surprises nobody worse than a warning. */
-function readUnsupported(reader: Reader): readonly string[] {
-  reader.boolean("BERTH_METRICS_PUBLIC");
-  return ["BERTH_METRICS_PUBLIC"].filter((name) => reader.text(name) !== undefined);
 }
 
 function readFilePath({ text, problem }: Reader, name: string, readFile: (path: string) => string): string | undefined {

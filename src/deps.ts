@@ -6,7 +6,7 @@ import type { RefusalTally } from "./domain/refusal-tally.ts";
 import type { Uses } from "./domain/uses.ts";
 import type { IssuerKeys } from "./oidc/issuers.ts";
 import type { IssuerFetch } from "./oidc/safe-fetch.ts";
-import type { Clock, Limiter, Log, Random } from "./platform.ts";
+import type { Clock, Limiter, Log, Metrics, Random, Tracing } from "./platform.ts";
 import type { Db } from "./store/db.ts";
 import type { Keys } from "./tokens/key-ring.ts";
 import type { Sealer } from "./tokens/sealing.ts";
@@ -18,6 +18,8 @@ export interface Deps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly metrics: Metrics;
+  readonly tracing: Tracing;
   readonly limiter: Limiter;
   readonly refusalTally: RefusalTally;
   readonly failedKnocks: FailedKnocks;

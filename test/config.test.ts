@@ -61,7 +61,8 @@ describe("the configuration", () => {
       registryTokenTtl: 900,
       trustedProxies: [],
       logLevel: "info",
-      withoutEffect: [],
+      maxStaleness: 1,
+      metricsPublic: false,
     });
   });
 
@@ -252,10 +253,6 @@ describe("the forward proxy", () => {
       noProxy,
       resolves: true,
     });
-  });
-
-  it("is a setting with an effect", () => {
-    expect(read({ HTTPS_PROXY: url, BERTH_PROXY_RESOLVES: "true" }).withoutEffect).toEqual([]);
   });
 });
 

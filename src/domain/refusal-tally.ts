@@ -7,8 +7,10 @@ export interface RefusalTally {
   recordedOf: Map<string, number>;
   /** By kind of record, then by reason code. */
   counted: Map<string, Map<string, number>>;
+  /** How many were only counted, ever. */
+  leftOut: number;
 }
 
 export function createRefusalTally(): RefusalTally {
-  return { from: 0, recorded: 0, recordedOf: new Map(), counted: new Map() };
+  return { from: 0, recorded: 0, recordedOf: new Map(), counted: new Map(), leftOut: 0 };
 }

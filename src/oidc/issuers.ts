@@ -2,6 +2,7 @@ import type { JWK } from "jose";
 import { putRecent } from "../domain/recent.ts";
 import type { Refusal } from "../domain/refusal.ts";
 import { limits } from "../limits.ts";
+import type { Metrics } from "../platform.ts";
 import { describeFailure, fetchKeys } from "./discovery.ts";
 import type { IssuerKey } from "./issuer-key.ts";
 import { type KeySet, readKeySet } from "./key-set.ts";
@@ -15,6 +16,7 @@ export interface IssuerKeysDeps {
   readonly allowInsecure: boolean;
   /** Epoch milliseconds. */
   readonly now: () => number;
+  readonly metrics?: Pick<Metrics, "keyFetch">;
 }
 
 /** An issuer, and where its keys come from. Several may share one issuer string, and no key. */
@@ -159,7 +161,8 @@ export function createIssuerKeys(deps: IssuerKeysDeps, memory: IssuerMemory = ne
   }
 
   async function ask(source: IssuerSource, entry: Entry): Promise<void> {
-    const { fetch, publicUrl, allowInsecure } = deps;
+    const { fetch, publicUrl, allowInsecure, metrics } = deps;
+    const startedAt = seconds();
     const policy = {
       allowHttp: allowInsecure,
       allowLocal: allowInsecure || source.allowPrivateNetwork,
@@ -180,6 +183,7 @@ export function createIssuerKeys(deps: IssuerKeysDeps, memory: IssuerMemory = ne
       entry.retryFrom = seconds() + Math.min(minBackoffSeconds * 2 ** entry.failures, maxBackoffSeconds);
       entry.failures += 1;
     }
+    metrics?.keyFetch(entry.refusal?.code ?? "success", Math.max(0, seconds() - startedAt));
   }
 
   function outage({ issuer }: IssuerSource, entry: Entry, retryFrom: number): Refusal {

@@ -1,17 +1,31 @@
 import { type Config, type LogLevel, logLevels } from "../config.ts";
+import { parseTraceparent } from "../domain/trace-context.ts";
 import type { Log, LogFields } from "../platform.ts";
 
-/** JSON lines: `time`, `level`, `message` and the fields of the event. `write` ends them as its platform does. */
-export function createLog(level: LogLevel, write: (line: string) => void): Log {
+/**
+ * JSON lines: `time`, `level`, `message`, those of the trace that it belongs to and the fields of the event.
+ * `write` ends them as its platform does.
+ */
+export function createLog(
+  level: LogLevel,
+  write: (line: string) => void,
+  trace: () => LogFields | undefined = () => undefined,
+): Log {
   const lowest = logLevels.indexOf(level);
   const at =
     (own: LogLevel) =>
     (message: string, fields: LogFields = {}) => {
       if (logLevels.indexOf(own) < lowest) return;
-      const line = { time: new Date().toISOString(), level: own, message, ...fields };
+      const line = { time: new Date().toISOString(), level: own, message, ...trace(), ...fields };
       write(JSON.stringify(line, (_, value) => (value instanceof Error ? describeError(value) : value)));
     };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** What the lines of a request say of the trace that its caller is in; the names are those of OpenTelemetry. */
+export function describeTrace(traceparent: string | undefined): LogFields | undefined {
+  const caller = parseTraceparent(traceparent);
+  return caller && { trace_id: caller.traceId, span_id: caller.spanId };
 }
 
 /** A failed query's own message quotes its parameters, which are nobody's business. */
@@ -29,7 +43,6 @@ function describeError(error: Error): object {
 
 /** What an operator should hear of at every start. */
 export function warnOfRisks(config: Config, log: Log): void {
-  for (const name of config.withoutEffect) log.warn(`${name} is set, and has no effect in this version`);
   if (config.allowInsecureIssuers) {
     log.warn("BERTH_ALLOW_INSECURE_ISSUERS is on: issuers on http and private networks are trusted. Development only.");
   }

@@ -12,7 +12,7 @@ import { ndjson } from "../http/lines.ts";
 import { secureHeaders } from "../http/secure-headers.ts";
 import { createIssuerKeys, type IssuerMemory } from "../oidc/issuers.ts";
 import { type FetchPolicy, IssuerFetchError } from "../oidc/safe-fetch.ts";
-import type { Clock, Limiter, Log, Random } from "../platform.ts";
+import { type Clock, type Limiter, type Log, noMetrics, noTracing, type Random } from "../platform.ts";
 import { summarizeRefusals } from "../services/audit-refusals.ts";
 import { maintain } from "../services/bootstrap.ts";
 import { createKeyMemory, createKeys, type KeyMemory } from "../services/key-ring.ts";
@@ -20,7 +20,7 @@ import { createLimiter } from "../services/limiter.ts";
 import { writeUses } from "../services/write-uses.ts";
 import { type Db, drizzleOptions } from "../store/db.ts";
 import { createSealer, type Sealer } from "../tokens/sealing.ts";
-import { createLog, warnOfRisks } from "./log.ts";
+import { createLog, describeTrace, warnOfRisks } from "./log.ts";
 import { type Bindings, readBindings } from "./workers/bindings.ts";
 import { type Pauses, shareLimits } from "./workers/shared-limiter.ts";
 
@@ -67,7 +67,7 @@ export default {
       return answerMisconfigured(error, bindings);
     }
     const { db, close } = openDatabase(bindings);
-    const deps = depsOf(isolate, bindings, db);
+    const deps = depsOf(isolate, bindings, db, request);
     let streamed: Promise<void> | undefined;
     try {
       const { answer, taken } = followStream(await createApp(deps).fetch(request));
@@ -93,15 +93,19 @@ export default {
 };
 
 /** The service for one request. */
-function depsOf(kept: Isolate, bindings: Bindings, db: Db): Deps {
-  const { config, log, sealer, compile, refusalTally, failedKnocks, named } = kept;
+function depsOf(kept: Isolate, bindings: Bindings, db: Db, request: Request): Deps {
+  const { config, sealer, compile, refusalTally, failedKnocks, named } = kept;
+  const trace = describeTrace(request.headers.get("traceparent") ?? undefined);
   const { publicUrl, allowInsecureIssuers: allowInsecure } = config;
   return {
     config,
     db,
     clock,
     random,
-    log,
+    log: createLog(config.logLevel, writeLine, () => trace),
+    // The platform has figures and traces of its own.
+    metrics: noMetrics,
+    tracing: noTracing,
     keys: createKeys({ db, sealer, clock }, kept.keys),
     issuerKeys: createIssuerKeys({ fetch: fetchFromIssuer, publicUrl, allowInsecure, now: clock.now }, kept.issuers),
     compile,

@@ -18,6 +18,7 @@ export async function recordUnproved(deps: TallyDeps, event: AuditEvent & { read
   const share = Math.ceil(config.unprovedPerMinute * limits.audit.shareOfAddress);
   if (tally.recorded >= config.unprovedPerMinute || recordedOfAddress >= share) {
     count(tally, event.kind, event.code, 1);
+    tally.leftOut += 1;
     return;
   }
   tally.recorded += 1;
@@ -35,8 +36,8 @@ export async function summarizeRefusals(deps: TallyDeps): Promise<void> {
 /** Leaves one record of what was only counted, for each kind, and begins to record again. */
 export async function writeSummary(deps: TallyDeps): Promise<void> {
   const { refusalTally: tally, clock } = deps;
-  const { from, counted } = tally;
-  Object.assign(tally, { ...createRefusalTally(), from: epochSeconds(clock) });
+  const { from, counted, leftOut } = tally;
+  Object.assign(tally, { ...createRefusalTally(), leftOut, from: epochSeconds(clock) });
   const untold = new Map(counted);
   try {
     for (const [kind, codes] of counted) {

@@ -10,6 +10,7 @@ import { createRefusalTally } from "../../src/domain/refusal-tally.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { createUses } from "../../src/domain/uses.ts";
 import { createIssuerKeys } from "../../src/oidc/issuers.ts";
+import { noMetrics, noTracing } from "../../src/platform.ts";
 import { openPostgres } from "../../src/ports/node/database.ts";
 import { createIssuerFetch } from "../../src/ports/node/issuer-fetch.ts";
 import { bootstrap } from "../../src/services/bootstrap.ts";
@@ -63,6 +64,8 @@ export async function watchService(databaseUrl: string): Promise<WatchedService>
     db,
     clock,
     random,
+    metrics: noMetrics,
+    tracing: noTracing,
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
     fetch,
     keys: createKeys({ db, sealer, clock }),

@@ -11,6 +11,8 @@ import { listenToEmbedded, listenToPostgres, type OpenChanges } from "./changes.
 
 export interface Database {
   readonly db: Db;
+  /** How many it has at most. */
+  readonly connections: number;
   /** @param maxStaleness seconds; 0: nothing counts as heard */
   listen(listener: ChangeListener, maxStaleness: number, log: Log): Promise<OpenChanges>;
   close(): Promise<void>;
@@ -42,6 +44,7 @@ export async function openPostgres(url: Secret): Promise<Database> {
   const sql = connect(POOL_SIZE);
   return {
     db: drizzle(sql, drizzleOptions) as unknown as Db,
+    connections: POOL_SIZE,
     listen: async (listener, maxStaleness, log) =>
       maxStaleness > 0 ? listenToPostgres(url, maxStaleness, listener, log) : { ...unheard, close: async () => {} },
     close: () => sql.end({ timeout: 5 }),
@@ -62,6 +65,7 @@ export async function openEmbedded(dataDir: string): Promise<Database> {
   await migrate(db, { migrationsFolder });
   return {
     db: db as unknown as Db,
+    connections: 1,
     listen: async (listener, maxStaleness) =>
       maxStaleness > 0 ? listenToEmbedded(client, listener) : { ...unheard, close: async () => {} },
     close: () => client.close(),

@@ -1,3 +1,4 @@
+import cluster from "node:cluster";
 import { readFileSync } from "node:fs";
 import { createServer, type Server as HttpServer } from "node:http";
 import { createServer as createSecureServer, Server as HttpsServer } from "node:https";
@@ -24,10 +25,14 @@ import { createLog, warnOfRisks } from "../log.ts";
 import { adminTokenFile, DataDirError, type KeptSecret, keepSecret, lockDataDir, secretKeyFile } from "./data-dir.ts";
 import { type Database, openEmbedded, openPostgres } from "./database.ts";
 import { createIssuerFetch } from "./issuer-fetch.ts";
+import { createNodeMetrics, type NodeMetrics } from "./metrics.ts";
+import { gatherFromPrimary } from "./metrics-cluster.ts";
+import { observeDatabase } from "./observed-database.ts";
 import { createReplaceableSealer, reloadSecretKeys } from "./secret-key.ts";
 import { importSigner } from "./signer.ts";
 import { applyState } from "./state-file.ts";
 import { readTls, reloadTls } from "./tls.ts";
+import { createLogTracing, traceFetch } from "./tracing.ts";
 
 export interface ServerOptions {
   readonly environment: Environment;
@@ -53,7 +58,8 @@ const systemClock: Clock = { now: () => Date.now() };
  */
 export async function startServer({ environment, write, clock = systemClock }: ServerOptions): Promise<RunningServer> {
   const config = readConfig(environment, (path) => readFileSync(path, "utf8"));
-  const log = createLog(config.logLevel, write);
+  let tracing = createLogTracing();
+  const log = createLog(config.logLevel, write, () => tracing.fields());
   warnOfRisks(config, log);
 
   const closers: (() => unknown)[] = [];
@@ -61,20 +67,26 @@ export async function startServer({ environment, write, clock = systemClock }: S
     for (const closer of closers.splice(0).reverse()) await closer();
   };
   try {
+    if (config.tracing) tracing = (await import("./telemetry.ts")).createTelemetry(config.tracing, log);
+    closers.push(tracing.close);
+    const metrics = createNodeMetrics(cluster.isWorker ? { share: gatherFromPrimary } : {});
     const storage = await openStorage(config, environment, closers);
     const sealer = createReplaceableSealer(await createSealer(storage.config.secretKeys ?? []));
     const random = { uuid: uuidv7 };
-    const { db } = storage.database;
+    const { db, connections } = storage.database;
     await bootstrap(db, storage.config, { sealer, clock, random }).catch((error) => {
       throw error instanceof AdminTokenError ? new ConfigError([error.message]) : error;
     });
-    const fetch = createIssuerFetch({ proxy: config.proxy });
+    observeDatabase(db, metrics, tracing);
+    const fetch = traceFetch(tracing, createIssuerFetch({ proxy: config.proxy }));
     const deps: Deps = {
       config,
       db,
       clock,
       random,
       log,
+      metrics,
+      tracing,
       fetch,
       keys: createKeys({ db, sealer, clock, importSigner }),
       sealer,
@@ -83,6 +95,7 @@ export async function startServer({ environment, write, clock = systemClock }: S
         publicUrl: config.publicUrl,
         allowInsecure: config.allowInsecureIssuers,
         now: clock.now,
+        metrics,
       }),
       compile: createBindingCompiler(),
       limiter: createLimiter(clock),
@@ -92,15 +105,17 @@ export async function startServer({ environment, write, clock = systemClock }: S
       fallbacks: new Map(),
       peerAddress: (c) => getConnInfo(c).remote.address,
     };
+    metrics.watch("poolSize", () => connections);
+    metrics.watch("auditLeftOut", () => deps.refusalTally.leftOut);
     closers.push(() => writeSummary(deps).catch((error) => log.error("a summary was lost", { error })));
     const maintainNow = () => maintain(db, { config, sealer, clock, random });
     const { secretKeyPath } = storage;
     if (secretKeyPath) closers.push(reloadSecretKeys(secretKeyPath, sealer, maintainNow, log));
     closers.push(() => writeUses(deps).catch((error) => log.error("counts of uses were lost", { error })));
     closers.push(
-      every(limits.keys.maintenanceSeconds * 1000, log, maintainNow),
-      every(limits.audit.summarySeconds * 1000, log, () => summarizeRefusals(deps)),
-      every(limits.uses.writeMilliseconds, log, () => writeUses(deps)),
+      every(limits.keys.maintenanceSeconds * 1000, "upkeep", { log, metrics }, maintainNow),
+      every(limits.audit.summarySeconds * 1000, "audit_summary", { log, metrics }, () => summarizeRefusals(deps)),
+      every(limits.uses.writeMilliseconds, "uses", { log, metrics }, () => writeUses(deps)),
     );
 
     if (config.stateFile !== undefined) await applyState(readFileSync(config.stateFile), deps);
@@ -116,12 +131,23 @@ export async function startServer({ environment, write, clock = systemClock }: S
 }
 
 /** @returns a function that ends it */
-function every(milliseconds: number, log: Log, work: () => Promise<void>): () => void {
+function every(
+  milliseconds: number,
+  task: string,
+  { log, metrics }: { readonly log: Log; readonly metrics: NodeMetrics },
+  work: () => Promise<void>,
+): () => void {
   let underway = false;
   const timer = setInterval(async () => {
     if (underway) return;
     underway = true;
-    await work().catch((error) => log.error("maintenance failed", { error }));
+    try {
+      await work();
+      metrics.maintenance(task, "success");
+    } catch (error) {
+      metrics.maintenance(task, "failed");
+      log.error("maintenance failed", { task, error });
+    }
     underway = false;
   }, milliseconds).unref();
   return () => clearInterval(timer);
