@@ -8,6 +8,7 @@ export const adminTokenFile = "admin-token";
 export const secretKeyFile = "secret-key";
 const LOCK_FILE = "lock";
 const SQLITE_BUSY = 5;
+const IN_USE = "is in use by another process. Stop that one, or give this one a DATA_DIR of its own.";
 
 /** Something is wrong with `DATA_DIR`; the message says what to do. */
 export class DataDirError extends Error {
@@ -22,9 +23,10 @@ export interface DataDirLock {
  * Makes the directory and keeps every other process out of it. The lock is the kernel's, taken through
  * SQLite: it ends with the process however that ends, and holds across containers that share a volume.
  *
+ * @param inUse what is told of the directory when another process has it
  * @throws {DataDirError}
  */
-export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
+export async function lockDataDir(dataDir: string, inUse = IN_USE): Promise<DataDirLock> {
   await makeDirectory(dataDir).catch((cause) => {
     throw new DataDirError(`DATA_DIR ${dataDir} cannot be made or used (${cause.code ?? cause.message}).`, { cause });
   });
@@ -40,10 +42,7 @@ export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
   } catch (error) {
     lock.close();
     if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
-    throw new DataDirError(
-      `${dataDir} is in use by another process. Stop that one, or give this one a DATA_DIR of its own.`,
-      { cause: error },
-    );
+    throw new DataDirError(`${dataDir} ${inUse}`, { cause: error });
   }
   return { release: () => lock.close() };
 }

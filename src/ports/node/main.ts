@@ -3,6 +3,9 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { ConfigError } from "../../config.ts";
 import { SealError } from "../../tokens/sealing.ts";
+import { backup } from "./backup/backup.ts";
+import { BackupError } from "./backup/backup-file.ts";
+import { restore } from "./backup/restore.ts";
 import { DataDirError } from "./data-dir.ts";
 import { migrate } from "./migrate.ts";
 import { type RunningServer, startServer } from "./server.ts";
@@ -23,6 +26,7 @@ Environment (README.md has all of it):
   LOG_LEVEL                      debug, info, warn or error (info)
 Each secret may come from a file instead: NAME_FILE.`;
 
+const CANNOT_START = "Berth cannot start.";
 const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
 
 const program = new Command("berth")
@@ -37,7 +41,26 @@ program
 program
   .command("migrate")
   .description("prepare the PostgreSQL of DATABASE_URL for this version, and end: its schema, first superuser and keys")
-  .action(() => migrate(process.env).catch(refuse));
+  .action(() => migrate(process.env).catch(refuse(CANNOT_START)));
+program
+  .command("backup")
+  .argument("<file>", "to be made; there must be none of that name")
+  .description("write all that the service keeps, but BERTH_SECRET_KEY, to a file; on PostgreSQL, while it serves")
+  .action((file: string) =>
+    copyRows("Backed up", () => backup(file, process.env, version, tellProgress)).catch(
+      refuse("Nothing is backed up."),
+    ),
+  );
+program
+  .command("restore")
+  .argument("<file>", "that `berth backup` wrote")
+  .option("--replace", "delete what the database holds")
+  .description("put what a backup holds into the database, which must be empty, while nobody serves from it")
+  .action((file: string, { replace = false }: { replace?: boolean }) =>
+    copyRows("Restored", () => restore(file, process.env, { replaces: replace }, tellProgress)).catch(
+      refuse("Nothing is restored."),
+    ),
+  );
 await program.parseAsync();
 
 async function serve(): Promise<void> {
@@ -47,13 +70,29 @@ async function serve(): Promise<void> {
     const server = await starting;
     if (server.newAdminTokenPath) greet(server, server.newAdminTokenPath);
   } catch (error) {
-    refuse(error);
+    refuse(CANNOT_START)(error);
   }
 }
 
-function refuse(error: unknown): void {
-  process.stderr.write(`Berth cannot start.\n${explain(error)}\n`);
-  process.exitCode = 1;
+function refuse(what: string): (error: unknown) => void {
+  return (error) => {
+    process.stderr.write(`${clearLine()}${what}\n${explain(error)}\n`);
+    process.exitCode = 1;
+  };
+}
+
+async function copyRows(done: string, copy: () => Promise<number>): Promise<void> {
+  const rows = await copy();
+  process.stderr.write(`${clearLine()}${done} ${rows} rows.\n`);
+}
+
+/** Somebody who looks at a terminal sees how far it is. */
+function tellProgress(table: string, rows: number): void {
+  if (process.stderr.isTTY) process.stderr.write(`${clearLine()}${table}: ${rows} rows`);
+}
+
+function clearLine(): string {
+  return process.stderr.isTTY ? "\r\x1b[K" : "";
 }
 
 /** What the operator of a fresh service wants to know next. */
@@ -88,7 +127,7 @@ function stopOnSignal(starting: Promise<RunningServer>): void {
 
 function explain(error: unknown): string {
   if (error instanceof ConfigError) return error.problems.map((problem) => `- ${problem}`).join("\n");
-  if (error instanceof DataDirError) return `- ${error.message}`;
+  if (error instanceof DataDirError || error instanceof BackupError) return `- ${error.message}`;
   if (error instanceof SealError) {
     return `- BERTH_SECRET_KEY: ${error.message}. Give the key that was used before, behind the new one if you are changing it.`;
   }
