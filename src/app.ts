@@ -9,6 +9,8 @@ import type { AppEnv } from "./http/context.ts";
 import { exchangeRoutes, tell } from "./http/exchange.ts";
 import { healthRoutes } from "./http/health.ts";
 import { jsonSchemaRoutes } from "./http/json-schemas.ts";
+import { metricsRoutes } from "./http/metrics.ts";
+import { observeRequest } from "./http/observe.ts";
 import { registryRoutes, tellRegistry } from "./http/registry.ts";
 import { registryTrustRoutes } from "./http/registry-trust.ts";
 import { secureHeaders } from "./http/secure-headers.ts";
@@ -22,8 +24,9 @@ export type App = OpenAPIHono<AppEnv>;
 /** The whole service over HTTP. A path means the same with and without a final slash. */
 export function createApp(deps: Deps): App {
   const app = new OpenAPIHono<AppEnv>({ strict: false });
-  app.use(identifyRequest(deps), logRequest(deps), closeAfterUnreadBody, refuseNul);
+  app.use(identifyRequest(deps), observeRequest(deps), logRequest(deps), closeAfterUnreadBody, refuseNul);
   app.route("/", healthRoutes(deps));
+  app.route("/", metricsRoutes(deps));
   app.route("/.well-known", wellKnownRoutes(deps));
   app.route("/oauth2", exchangeRoutes(deps));
   app.route("/", registryTrustRoutes(deps));
@@ -130,6 +133,7 @@ const FAILURES = {
 /** A failure of no surface's own, in the shape that the clients of that path read. */
 function answerFailure(c: Context<AppEnv>, code: keyof typeof FAILURES, message: string): Response {
   const { status, oauth, registry } = FAILURES[code];
+  c.set("reason", code);
   if (/^\/(v2|auth|registries)(\/|$)/.test(c.req.path)) return tellRegistry(c, status, registry, message);
   if (c.req.path.startsWith("/oauth2")) return tell(c, { error: oauth, code, message }, status);
   return tellManagement(c, code, message);

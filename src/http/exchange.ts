@@ -3,6 +3,7 @@ import { bodyLimit } from "hono/body-limit";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Deps } from "../deps.ts";
 import { formatRobotName, parseRobotName, type RobotName } from "../domain/names.ts";
+import type { Refusal } from "../domain/refusal.ts";
 import { printable } from "../domain/text.ts";
 import { type Telling, tellCaller } from "../errors.ts";
 import { limits } from "../limits.ts";
@@ -18,6 +19,7 @@ import { robotTokenAudience } from "../tokens/robot-token.ts";
 import { readBasic } from "./basic.ts";
 import { type AppEnv, originOf } from "./context.ts";
 import { answerMethods } from "./methods.ts";
+import { countOutcomes } from "./observe.ts";
 
 const QUAY_ROUTE = "/federation/robot/token";
 const GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -29,6 +31,8 @@ const ROBOT_RESOURCE = /^urn:(?:berth|quay):robot:(.+)$/;
 /** Where external tokens become robot tokens: Quay's route, and OAuth 2.0 Token Exchange (RFC 8693). */
 export function exchangeRoutes(deps: Deps): Hono<AppEnv> {
   const routes = new Hono<AppEnv>();
+  const counted = countOutcomes(deps, deps.metrics.exchange);
+  for (const path of [QUAY_ROUTE, "/token"]) routes.use(path, counted);
   routes.use(
     bodyLimit({
       maxSize: limits.http.exchangeBodyBytes,
@@ -52,7 +56,7 @@ export function exchangeRoutes(deps: Deps): Hono<AppEnv> {
 async function exchangeByBasic(deps: Deps, c: Context<AppEnv>): Promise<Response> {
   const credential = readBasic(c.req.header("authorization"));
   const refuse = async (refusal: Parameters<typeof refuseCredential>[2]) =>
-    tell(c, tellCaller(await refuseCredential(deps, originOf(c), refusal)));
+    tellRefusal(c, await refuseCredential(deps, originOf(c), refusal));
   if (credential.kind === "missing") return refuse({ code: "credential_missing" });
   if (credential.kind === "unreadable") return refuse({ code: "credential_unreadable", detail: credential.detail });
   if (credential.password === "") return refuse({ code: "credential_missing" });
@@ -145,9 +149,17 @@ function readRobotResource(resource: string | null): RobotName | undefined {
 }
 
 function answer(c: Context<AppEnv>, result: ExchangeResult, present: (granted: GrantedExchange) => object): Response {
-  if (!result.granted) return tell(c, tellCaller(result.refusal));
+  if (!result.granted) return tellRefusal(c, result.refusal);
+  c.set("reason", "granted");
   c.header("Cache-Control", "no-store");
   return c.json(present(result.exchange));
+}
+
+/** The figures have the reason itself, whatever the caller is told. */
+function tellRefusal(c: Context<AppEnv>, refusal: Refusal): Response {
+  c.set("reason", refusal.code);
+  if (refusal.code === "rate_limited") c.set("limitedBy", refusal.by);
+  return tell(c, tellCaller(refusal));
 }
 
 function invalidRequest(message: string, code = "request_invalid"): Telling {
@@ -164,6 +176,7 @@ export function tell(
   { error, code, message, retryAfter, ...telling }: Omit<Telling, "status"> & { status?: Telling["status"] },
   status: ContentfulStatusCode = telling.status ?? 400,
 ): Response {
+  c.set("reason", c.get("reason") ?? code);
   c.header("Cache-Control", "no-store");
   if (status === 401) c.header("WWW-Authenticate", 'Basic realm="berth", charset="UTF-8"');
   if (retryAfter !== undefined) c.header("Retry-After", String(retryAfter));

@@ -15,6 +15,7 @@ import {
 import type { Registry } from "../store/registries.ts";
 import { type AppEnv, originOf } from "./context.ts";
 import { answerMethods } from "./methods.ts";
+import { countOutcomes } from "./observe.ts";
 import { passOn, toFallbackRequest } from "./registry-fallback.ts";
 import { readBasicLogin, readFormLogin, type Unreadable } from "./registry-login.ts";
 
@@ -23,6 +24,10 @@ const TOKEN_PATHS = ["/v2/auth", "/auth/token", "/auth"];
 /** The token server that registries send their clients to. */
 export function registryRoutes(deps: Deps): Hono<AppEnv> {
   const routes = new Hono<AppEnv>();
+  const counted = countOutcomes(deps, (outcome, reason, c) =>
+    deps.metrics.registryToken(outcome, reason, c.get("service") ?? ""),
+  );
+  for (const path of TOKEN_PATHS) routes.use(path, counted);
   routes.on("GET", TOKEN_PATHS, (c) => issueByQuery(deps, c));
   routes.on("POST", TOKEN_PATHS, limitForm, (c) => issueByForm(deps, c));
   answerMethods(
@@ -72,10 +77,13 @@ async function answerTokenRequest(
   const service = parameters.get("service") ?? "";
   const registry = await chooseRegistry(deps, service);
   if (!registry) return refuse(deps, c, { code: "service_unknown", service: printable(service) });
+  c.set("service", registry.service);
   if (login && "detail" in login) return refuse(deps, c, { code: "credential_unreadable", detail: login.detail });
   if (login && hasFallback(registry) && (await isForFallback(deps, registry, login))) {
     const result = await askFallback(deps, registry, { ...toFallbackRequest(c, form), login });
-    return "refusal" in result ? refuse(deps, c, result.refusal) : passOn(c, result.answer);
+    if ("refusal" in result) return refuse(deps, c, result.refusal);
+    c.set("reason", "passed_on");
+    return passOn(c, result.answer);
   }
   return issueToken(deps, c, registry, login, parameters);
 }
@@ -108,6 +116,7 @@ async function issueToken(
   if (answer.length > limits.answerBytes) {
     return tellRegistry(c, 400, "UNSUPPORTED", "The token would be too long: ask for fewer scopes at once.");
   }
+  c.set("reason", "granted");
   c.header("Cache-Control", "no-store");
   return c.body(answer, 200, { "Content-Type": "application/json" });
 }
@@ -122,6 +131,8 @@ export type TokenRefusal =
   | Extract<FallbackResult, { refusal: unknown }>["refusal"];
 
 function refuse({ config }: Pick<Deps, "config">, c: Context<AppEnv>, refusal: TokenRefusal): Response {
+  c.set("reason", refusal.code);
+  if (refusal.code === "rate_limited") c.set("limitedBy", "login");
   switch (refusal.code) {
     case "service_unknown":
       return tellRegistry(

@@ -8,7 +8,7 @@ import { limits } from "../../limits.ts";
 import { authenticateActor } from "../../services/authenticate-actor.ts";
 import { type ManagementCode, ManagementError } from "../../services/management-error.ts";
 import { recordForbidden } from "../../services/record-forbidden.ts";
-import type { AppEnv } from "../context.ts";
+import { type AppEnv, readBearer } from "../context.ts";
 import type { Description } from "../docs/description.ts";
 import { apiPage } from "../docs/page.ts";
 import { answerMethods } from "../methods.ts";
@@ -105,11 +105,7 @@ function methodsByPath({ routes }: OpenAPIHono<ApiEnv>): Record<string, string[]
 function requireApiToken(deps: Deps): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     c.header("Cache-Control", "no-store");
-    const apiToken = /^bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
-    if (!apiToken) {
-      throw new ManagementError("unauthenticated", "Send an API token: Authorization: Bearer TOKEN.");
-    }
-    c.set("authenticated", await authenticateActor(deps, apiToken));
+    c.set("authenticated", await authenticateActor(deps, readBearer(c)));
     await next();
     const { error } = c;
     if (c.req.method !== "GET" && error instanceof ManagementError && error.code === "forbidden") {

@@ -1,0 +1,36 @@
+import { Hono } from "hono";
+import { accepts } from "hono/accepts";
+import type { Deps } from "../deps.ts";
+import { authenticateActor } from "../services/authenticate-actor.ts";
+import { ManagementError } from "../services/management-error.ts";
+import { tellManagement } from "./api/api.ts";
+import { type AppEnv, readBearer } from "./context.ts";
+import { answerMethods } from "./methods.ts";
+
+const OPENMETRICS = "application/openmetrics-text";
+
+/** `/metrics`, where the platform keeps figures: for whoever may see everything, or for everybody. */
+export function metricsRoutes(deps: Deps): Hono<AppEnv> {
+  const { page } = deps.metrics;
+  const routes = new Hono<AppEnv>();
+  if (!page) return routes;
+  routes.get("/metrics", async (c) => {
+    if (!deps.config.metricsPublic) await requireSuperReader(deps, readBearer(c));
+    const supports = ["text/plain", OPENMETRICS];
+    const accepted = accepts(c, { header: "Accept", supports, default: "text/plain" });
+    const { contentType, text } = await page(accepted === OPENMETRICS ? "openmetrics" : "prometheus");
+    return c.body(text, 200, { "Content-Type": contentType, "Cache-Control": "no-store" });
+  });
+  answerMethods(routes, { "/metrics": ["GET"] }, (c, message) => tellManagement(c, "method_not_allowed", message));
+  return routes;
+}
+
+/** @throws {ManagementError} */
+async function requireSuperReader(deps: Deps, apiToken: string): Promise<void> {
+  const { access } = await authenticateActor(deps, apiToken);
+  if (access.superUser !== false) return;
+  throw new ManagementError(
+    "forbidden",
+    "The figures are of all organizations: use a read-only superuser's API token.",
+  );
+}
