@@ -183,6 +183,9 @@ export const limits = {
   /** Of a registry token request: clients and proxies give up on more. */
   answerBytes: 64 * 1024,
 
+  /** A probe waits no longer than balancers do, and is told what was found a moment ago. */
+  readiness: { milliseconds: 2000, rememberedMilliseconds: 200 },
+
   http: {
     /** External tokens travel as passwords: 16 KiB become 22 in base64. */
     headerBytes: 32 * 1024,

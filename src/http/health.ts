@@ -1,22 +1,18 @@
-import { sql } from "drizzle-orm";
 import { Hono } from "hono";
 import type { Deps } from "../deps.ts";
+import { limits } from "../limits.ts";
+import { createProbe } from "../services/readiness.ts";
 import type { AppEnv } from "./context.ts";
 
-/** `/healthz`: the process answers. `/readyz`: it can do its work, with its database and its keys. */
-export function healthRoutes({ db, keys, log }: Deps): Hono<AppEnv> {
+/** `/healthz`: the process answers. `/readyz`: it can do its work, with its database, its schema and its keys. */
+export function healthRoutes(deps: Deps): Hono<AppEnv> {
   const routes = new Hono<AppEnv>();
+  const probe = createProbe(deps);
   routes.get("/healthz", (c) => c.json({ status: "ok" }));
   routes.get("/readyz", async (c) => {
-    try {
-      await db.execute(sql`select 1`);
-      const { signing } = await keys.robotToken();
-      await signing();
-      return c.json({ status: "ready" });
-    } catch (error) {
-      log.warn("not ready", { request_id: c.get("requestId"), error });
-      return c.json({ status: "not_ready" }, 503, { "Retry-After": "1" });
-    }
+    const lacking = await probe(AbortSignal.timeout(limits.readiness.milliseconds));
+    if (lacking === undefined) return c.json({ status: "ready" });
+    return c.json({ status: "not_ready", lacking }, 503, { "Retry-After": "1" });
   });
   return routes;
 }
