@@ -134,6 +134,8 @@ export const limits = {
   keys: {
     /** How long the keys in memory serve before they are read again: what was ended is refused within a second. */
     freshMilliseconds: 1000,
+    /** The same while changes are heard of: what time alone changes is seen as late. */
+    heardMilliseconds: 10_000,
     /** A token that names an unknown key makes them be read again, no more often than this. */
     unknownKeyMilliseconds: 100,
     /** Between two rounds of maintenance. */
@@ -149,6 +151,20 @@ export const limits = {
     forgetSeconds: 400 * 24 * 3600,
     /** A key that a registry learns of by a restart only is published so long before it signs. */
     leadSeconds: 24 * 3600,
+  },
+
+  /** What decides of tokens, remembered at once by one process: some 100 MB at most. */
+  recalled: {
+    /** Robots that log in, each counted once, and once more for every so many grants and bindings of it. */
+    robots: 20_000,
+    partsOfRobot: 20,
+    /** With the robots that have them. */
+    bindings: 50_000,
+    /** Credentials, each by its hash or its `jti`. */
+    tokens: 50_000,
+    issuers: 2_000,
+    /** That anybody may pull from, or may not. */
+    repositories: 50_000,
   },
 
   staticTokens: {

@@ -112,10 +112,10 @@ function patternCovers(pattern: string, name: string): boolean {
   return pattern.endsWith("/*") ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
 }
 
-/** All patterns, short of `*`, that cover the repositories among the resources. */
-export function patternsOver(resources: readonly ResourceActions[]): string[] {
+/** The repositories among the resources, by name. */
+export function repositoriesIn(resources: readonly ResourceActions[]): string[] {
   const repositories = resources.filter(({ type, name }) => type === "repository" && isRepositoryName(name));
-  return [...new Set(repositories.flatMap(({ name }) => patternsAround(name)))];
+  return repositories.map(({ name }) => name);
 }
 
 /** A repository's name, or a pattern, and all patterns short of `*` that cover the same and more. */

@@ -11,22 +11,44 @@ export interface RepositoryUse {
   readonly lastUsed: Date;
 }
 
-/** What registry tokens were issued for since it was last written down. Values alone. */
+export interface BindingUse {
+  readonly count: number;
+  readonly lastUsed: Date;
+}
+
+/** What tokens were issued by and for since it was last written down. Values alone. */
 export interface Uses {
   /** By all that tells one from another. */
   readonly repositories: Map<string, RepositoryUse>;
   /** When robots were last seen, by id. */
   readonly robots: Map<string, Date>;
+  /** How often bindings minted, and when last, by id. */
+  readonly bindings: Map<string, BindingUse>;
   /** Robots' repositories that are counted by their names. */
   readonly named: Map<string, true>;
 }
 
 export function createUses(): Uses {
-  return { repositories: new Map(), robots: new Map(), named: new Map() };
+  return { repositories: new Map(), robots: new Map(), bindings: new Map(), named: new Map() };
 }
 
 export function addUse({ repositories }: Uses, use: RepositoryUse): void {
   const key = JSON.stringify([use.robotId, use.service, use.repository, use.action, use.day]);
   const count = (repositories.get(key)?.count ?? 0) + use.count;
   repositories.set(key, { ...use, count });
+}
+
+/** Notes a robot token that a binding minted. */
+export function noteExchange(
+  uses: Uses,
+  { robotId, bindingId, at }: { readonly robotId: string; readonly bindingId: string; readonly at: Date },
+): void {
+  uses.robots.set(robotId, at);
+  addBindingUse(uses, bindingId, { count: 1, lastUsed: at });
+}
+
+export function addBindingUse({ bindings }: Uses, id: string, { count, lastUsed }: BindingUse): void {
+  const before = bindings.get(id);
+  const latest = before && before.lastUsed > lastUsed ? before.lastUsed : lastUsed;
+  bindings.set(id, { count: (before?.count ?? 0) + count, lastUsed: latest });
 }

@@ -95,6 +95,7 @@ async function revokeByForm(deps: Deps, c: Context<AppEnv>): Promise<Response> {
   const token = form.parameters.get("token");
   if (!token) return tell(c, invalidRequest("The parameter token is missing: send the robot token."));
   await revokeRobotToken(deps, originOf(c), token);
+  await deps.recall.catchUp();
   c.header("Cache-Control", "no-store");
   return c.body(null, 200);
 }

@@ -3,7 +3,6 @@ import type { Deps } from "../deps.ts";
 import { epochSeconds } from "../platform.ts";
 import { chooseRegistry } from "../services/authorize.ts";
 import { UnpreparedError } from "../store/db.ts";
-import { findDefaultRegistry } from "../store/registries.ts";
 import type { RegistryKeys } from "../tokens/key-ring.ts";
 import { isRegistryToken } from "../tokens/registry-token.ts";
 import { publicKeyEntry } from "../tokens/signing-key.ts";
@@ -28,7 +27,7 @@ export function registryTrustRoutes(deps: Deps): Hono<AppEnv> {
 /** `podman login` asks here, of the token server itself as of any registry, whether a credential is good. */
 async function answerBase(deps: Deps, c: Context<AppEnv>): Promise<Response> {
   c.header("Docker-Distribution-API-Version", "registry/2.0");
-  const registry = await findDefaultRegistry(deps.db);
+  const registry = await deps.recall.registry("");
   if (!registry) throw new UnpreparedError("there is no default registry");
   const compact = /^bearer +(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
   const { verifying } = await deps.keys.registry(registry.id);

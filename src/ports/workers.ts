@@ -17,9 +17,13 @@ import { summarizeRefusals } from "../services/audit-refusals.ts";
 import { maintain } from "../services/bootstrap.ts";
 import { createKeyMemory, createKeys, type KeyMemory } from "../services/key-ring.ts";
 import { createLimiter } from "../services/limiter.ts";
+import { createRecall } from "../services/recall.ts";
+import { createRecallMemory, createVerdicts, type RecallMemory } from "../services/recall-memory.ts";
 import { writeUses } from "../services/write-uses.ts";
+import { unheard } from "../store/changes.ts";
 import { type Db, drizzleOptions } from "../store/db.ts";
 import { createSealer, type Sealer } from "../tokens/sealing.ts";
+import { sha256 } from "../tokens/signing-key.ts";
 import { createLog, describeTrace, warnOfRisks } from "./log.ts";
 import { type Bindings, readBindings } from "./workers/bindings.ts";
 import { type Pauses, shareLimits } from "./workers/shared-limiter.ts";
@@ -38,6 +42,8 @@ interface Isolate {
   readonly log: Log;
   readonly sealer: Sealer;
   readonly keys: KeyMemory;
+  readonly recall: RecallMemory;
+  readonly verdicts: Deps["verdicts"];
   readonly issuers: IssuerMemory;
   readonly compile: BindingCompiler;
   readonly limiter: Limiter;
@@ -106,7 +112,11 @@ function depsOf(kept: Isolate, bindings: Bindings, db: Db, request: Request): De
     // The platform has figures and traces of its own.
     metrics: noMetrics,
     tracing: noTracing,
-    keys: createKeys({ db, sealer, clock }, kept.keys),
+    changes: unheard,
+    recall: createRecall({ db, clock, changes: unheard }, kept.recall),
+    verdicts: kept.verdicts,
+    sha256,
+    keys: createKeys({ db, sealer, clock, changes: unheard }, kept.keys),
     issuerKeys: createIssuerKeys({ fetch: fetchFromIssuer, publicUrl, allowInsecure, now: clock.now }, kept.issuers),
     compile,
     limiter: shareLimits(kept.limiter, bindings, { clock, pauses: kept.pauses }),
@@ -148,6 +158,8 @@ async function openIsolate(bindings: Bindings): Promise<Isolate> {
     log,
     sealer: await createSealer(config.secretKeys ?? []),
     keys: createKeyMemory(),
+    recall: createRecallMemory(),
+    verdicts: createVerdicts(),
     issuers: new Map(),
     compile: createBindingCompiler(),
     limiter: createLimiter(clock),

@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from "../domain/json.ts";
 import type { Clock, Random } from "../platform.ts";
-import { insertAuditRecord } from "../store/audit.ts";
+import { insertAuditRecord, type NewAuditRecord } from "../store/audit.ts";
 import type { Db } from "../store/db.ts";
 
 /** Where a request came from, as the audit log keeps it. */
@@ -25,13 +25,21 @@ export async function recordAudit(
   { clock, random }: { readonly clock: Clock; readonly random: Random },
   event: AuditEvent,
 ): Promise<void> {
-  await insertAuditRecord(db, {
+  await insertAuditRecord(db, toRecord({ clock, random }, event));
+}
+
+/** An event as its record is stored. */
+export function toRecord(
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+  event: AuditEvent,
+): NewAuditRecord {
+  return {
     id: random.uuid(),
     at: new Date(clock.now()),
     ...event,
     clientAddress: event.clientAddress ?? null,
     metadata: storable(event.metadata),
-  });
+  };
 }
 
 /** Tokens may hold what the database cannot, in names too: NUL, and halves of surrogate pairs. */

@@ -4,13 +4,12 @@ import { type Grant, parseNarrowing } from "../domain/scope.ts";
 import type { Secret } from "../domain/secret.ts";
 import { epochSeconds } from "../platform.ts";
 import { type BindingRecord, listBindings } from "../store/bindings.ts";
+import type { LoginFacts } from "../store/login-facts.ts";
 import type { Registry } from "../store/registries.ts";
 import { isRevoked } from "../store/revoked-tokens.ts";
 import { findRobot, type Robot } from "../store/robots.ts";
-import { findStaticToken } from "../store/static-tokens.ts";
 import { isOpaqueToken } from "../tokens/opaque-token.ts";
 import { type RobotToken, type RobotTokenResult, verifyRefreshToken, verifyRobotToken } from "../tokens/robot-token.ts";
-import { sha256 } from "../tokens/signing-key.ts";
 import { distrust } from "./judge.ts";
 
 export interface Login {
@@ -23,6 +22,10 @@ export interface Login {
 export interface AuthenticatedRobot {
   readonly id: string;
   readonly name: RobotName;
+  /** What it holds on the registry. */
+  readonly held: readonly Grant[];
+  /** The patterns that are open to anybody, of those around what was asked for. */
+  readonly open: readonly string[];
   /** What its token was narrowed to. */
   readonly narrowed?: readonly Grant[];
   /** The token that it came with, if that was a robot token. */
@@ -35,14 +38,21 @@ export interface LoginRefusal {
   readonly detail: string;
 }
 
-type AuthenticateDeps = Pick<Deps, "config" | "db" | "clock" | "keys">;
+type AuthenticateDeps = Pick<Deps, "config" | "clock" | "keys" | "recall" | "verdicts" | "sha256">;
+
+/** What a credential is brought for. */
+export interface Occasion {
+  readonly registry: Registry;
+  /** Asked for. */
+  readonly repositories: readonly string[];
+}
 
 /**
  * Whose a credential is: a robot token, a static one, or, where the registry has them, a refresh token of its.
  */
 export async function authenticateRobot(
   deps: AuthenticateDeps,
-  registry: Registry,
+  occasion: Occasion,
   login: Login,
 ): Promise<AuthenticatedRobot | LoginRefusal> {
   const named = login.username === undefined ? undefined : parseRobotName(login.username);
@@ -51,8 +61,8 @@ export async function authenticateRobot(
   }
   const password = login.password.reveal();
   const robot = isOpaqueToken("robot", password)
-    ? await authenticateByStaticToken(deps, password)
-    : await authenticateByRobotToken(deps, registry, login);
+    ? await authenticateByStaticToken(deps, occasion, password)
+    : await authenticateByRobotToken(deps, occasion, login);
   if ("code" in robot) return robot;
   if (named && formatRobotName(named) !== formatRobotName(robot.name)) {
     return { code: "credential_invalid", detail: "The robot token is another robot's." };
@@ -61,10 +71,11 @@ export async function authenticateRobot(
 }
 
 async function authenticateByStaticToken(
-  { db, clock }: AuthenticateDeps,
+  { recall, clock, sha256 }: AuthenticateDeps,
+  { registry, repositories }: Occasion,
   password: string,
 ): Promise<AuthenticatedRobot | LoginRefusal> {
-  const found = await findStaticToken(db, await sha256(password));
+  const found = await recall.staticToken(await sha256(password));
   if (!found) {
     return {
       code: "credential_revoked",
@@ -79,16 +90,19 @@ async function authenticateByStaticToken(
     };
   }
   if (robot.disabled || organization.robotTokens === "never") return ended;
-  return { id: robot.id, name: { organization: organization.name, robot: robot.name } };
+  const name = { organization: organization.name, robot: robot.name };
+  const facts = await recall.login({ name, registryId: registry.id, repositories });
+  if (facts.robot?.robotId !== robot.id || facts.robot.disabled) return ended;
+  return { id: robot.id, name, held: heldOn(registry, facts.robot), open: facts.open };
 }
 
 async function authenticateByRobotToken(
   deps: AuthenticateDeps,
-  registry: Registry,
+  occasion: Occasion,
   login: Login,
 ): Promise<AuthenticatedRobot | LoginRefusal> {
-  const verified = await verifyLogin(deps, registry, login);
-  if (verified.ok) return (await findRobotOf(deps, verified.token)) ?? ended;
+  const verified = await verifyLogin(deps, occasion.registry, login);
+  if (verified.ok) return (await findRobotOf(deps, occasion, verified.token)) ?? ended;
   return verified.reason === "expired"
     ? {
         code: "credential_expired",
@@ -98,15 +112,32 @@ async function authenticateByRobotToken(
 }
 
 async function verifyLogin(
-  { config, clock, keys }: AuthenticateDeps,
+  deps: AuthenticateDeps,
   { service, refreshTokens }: Registry,
   { username, password }: Login,
 ): Promise<RobotTokenResult> {
+  const { config, clock, keys } = deps;
   const now = epochSeconds(clock);
-  const verified = await verifyRobotToken(password.reveal(), config, keys.robotTokenKey, now);
+  const verified = await verifyOnce(deps, password.reveal(), now);
   const mayBeRefreshToken = refreshTokens && username === undefined;
   if (verified.ok || verified.reason === "expired" || !mayBeRefreshToken) return verified;
   return verifyRefreshToken(password.reveal(), service, config, keys.robotTokenKey, now);
+}
+
+/** A good robot token is known by its hash from then on, as long as it is good and its key stands. */
+async function verifyOnce(
+  { config, keys, verdicts, sha256 }: AuthenticateDeps,
+  compact: string,
+  now: number,
+): Promise<RobotTokenResult> {
+  const hash = await sha256(compact);
+  const known = verdicts.get(hash);
+  if (known && now < known.exp && now >= known.nbf && (await keys.robotTokenKey(known.kid))) {
+    return { ok: true, token: known };
+  }
+  const verified = await verifyRobotToken(compact, config, keys.robotTokenKey, now);
+  if (verified.ok) verdicts.set(hash, verified.token);
+  return verified;
 }
 
 const ended: LoginRefusal = {
@@ -115,16 +146,30 @@ const ended: LoginRefusal = {
     "The robot token was ended: it was revoked, or its robot, its binding or its issuer was changed, disabled or deleted.",
 };
 
-async function findRobotOf(deps: AuthenticateDeps, token: RobotToken): Promise<AuthenticatedRobot | undefined> {
-  const standing = await findStanding(deps, token);
+async function findRobotOf(
+  { config, recall }: AuthenticateDeps,
+  { registry, repositories }: Occasion,
+  token: RobotToken,
+): Promise<AuthenticatedRobot | undefined> {
+  const asked = { name: token.robot, jti: token.jti, registryId: registry.id, repositories };
+  const { robot, revoked, open } = await recall.login(asked);
+  if (!robot || robot.disabled || revoked || token.epoch !== robot.epoch) return undefined;
+  const binding = robot.bindings[token.bindingId];
+  if (binding?.version !== token.bindingVersion || distrust({ config }, binding)) return undefined;
   const narrowing = token.scope === undefined ? undefined : parseNarrowing(token.scope, Number.POSITIVE_INFINITY);
-  if (!standing || (narrowing && !narrowing.ok)) return undefined;
+  if (narrowing && !narrowing.ok) return undefined;
   return {
-    id: standing.robot.id,
+    id: robot.robotId,
     name: token.robot,
+    held: heldOn(registry, robot),
+    open,
     robotToken: token,
     ...(narrowing && { narrowed: narrowing.grants }),
   };
+}
+
+function heldOn({ id }: Registry, { grants }: LoginFacts): Grant[] {
+  return grants.filter(({ registryId }) => registryId === id);
 }
 
 /** What a robot token rests on. */

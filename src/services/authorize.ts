@@ -5,15 +5,13 @@ import {
   formatScope,
   type Grant,
   parseScopes,
-  patternsOver,
   type ResourceActions,
+  repositoriesIn,
 } from "../domain/scope.ts";
 import { isPlainText, printable } from "../domain/text.ts";
 import { limits } from "../limits.ts";
 import { epochSeconds } from "../platform.ts";
-import { listAnonymousPulls } from "../store/anonymous-pulls.ts";
-import { listGrantsOn } from "../store/grants.ts";
-import { findDefaultRegistry, findRegistry, type Registry } from "../store/registries.ts";
+import type { Registry } from "../store/registries.ts";
 import { mintRegistryToken } from "../tokens/registry-token.ts";
 import { mintRefreshToken } from "../tokens/robot-token.ts";
 import type { RequestOrigin } from "./audit.ts";
@@ -54,13 +52,24 @@ export type AuthorizeRefusal =
 
 type AuthorizeDeps = Pick<
   Deps,
-  "config" | "db" | "clock" | "random" | "log" | "keys" | "limiter" | "failedKnocks" | "refusalTally" | "uses"
+  | "config"
+  | "db"
+  | "recall"
+  | "verdicts"
+  | "sha256"
+  | "clock"
+  | "random"
+  | "log"
+  | "keys"
+  | "limiter"
+  | "failedKnocks"
+  | "refusalTally"
+  | "uses"
 >;
 
 /** The registry of that `service`; without one, the default registry. */
-export async function chooseRegistry({ db }: Pick<Deps, "db">, service: string): Promise<Registry | undefined> {
-  if (service === "") return findDefaultRegistry(db);
-  return isPlainText(service) ? findRegistry(db, service) : undefined;
+export async function chooseRegistry({ recall }: Pick<Deps, "recall">, service: string): Promise<Registry | undefined> {
+  return isPlainText(service) ? recall.registry(service) : undefined;
 }
 
 /**
@@ -82,11 +91,13 @@ export async function issueRegistryToken(
   }
   if (!request.login) {
     if (scopes.resources.length === 0) return refuse({ code: "credential_missing" });
-    return { ok: true, issued: await issue(deps, registry, undefined, request, scopes.resources) };
+    return { ok: true, issued: await issueToNobody(deps, registry, request, scopes.resources) };
   }
-  const robot = await authenticateRobot(deps, registry, request.login);
+  const repositories = repositoriesIn(scopes.resources);
+  const robot = await authenticateRobot(deps, { registry, repositories }, request.login);
   if ("code" in robot) return refuse(await refuseLogin(deps, registry, { ...request, login: request.login }, robot));
-  return { ok: true, issued: await issue(deps, registry, robot, request, scopes.resources) };
+  const access = authorize(scopes.resources, robot.held, robot.narrowed, robot.open.map(toOpenGrant));
+  return { ok: true, issued: await issue(deps, registry, robot, request, access) };
 }
 
 /** A good login is never kept waiting, whoever else fails at that address. */
@@ -115,13 +126,8 @@ async function issue(
   registry: Registry,
   robot: AuthenticatedRobot | undefined,
   { requestId, offline }: AuthorizeRequest,
-  asked: readonly ResourceActions[],
+  access: readonly ResourceActions[],
 ): Promise<IssuedRegistryToken> {
-  const [held, open] = await Promise.all([
-    robot ? listGrantsOn(deps.db, robot.id, registry.id) : [],
-    listOpen(deps, registry, asked),
-  ]);
-  const access = authorize(asked, held, robot?.narrowed, open);
   const issuedAt = epochSeconds(deps.clock);
   const ttl = registry.tokenTtl ?? deps.config.registryTokenTtl;
   const subject = robot ? formatRobotName(robot.name) : "";
@@ -149,13 +155,18 @@ async function issue(
 }
 
 /** What anybody may pull of what is asked for. */
-async function listOpen(
-  { db }: AuthorizeDeps,
+async function issueToNobody(
+  deps: AuthorizeDeps,
   registry: Registry,
+  request: AuthorizeRequest,
   asked: readonly ResourceActions[],
-): Promise<Grant[]> {
-  const patterns = await listAnonymousPulls(db, registry.id, patternsOver(asked));
-  return patterns.map((pattern) => ({ type: "repository", pattern, actions: ["pull"] }));
+): Promise<IssuedRegistryToken> {
+  const { open } = await deps.recall.login({ registryId: registry.id, repositories: repositoriesIn(asked) });
+  return issue(deps, registry, undefined, request, authorize(asked, [], undefined, open.map(toOpenGrant)));
+}
+
+function toOpenGrant(pattern: string): Grant {
+  return { type: "repository", pattern, actions: ["pull"] };
 }
 
 /** It stands for a robot token and ends with it; a static token needs none. */

@@ -6,16 +6,14 @@ import { presetOf } from "../domain/presets.ts";
 import type { Refusal } from "../domain/refusal.ts";
 import { formatNarrowing, type Grant, intersectGrants, parseNarrowing } from "../domain/scope.ts";
 import { printable } from "../domain/text.ts";
+import { noteExchange } from "../domain/uses.ts";
 import { limits } from "../limits.ts";
 import { type Claims, parseToken } from "../oidc/token-shape.ts";
 import { epochSeconds } from "../platform.ts";
-import { useBinding } from "../store/bindings.ts";
-import type { Db } from "../store/db.ts";
-import { touchRobot } from "../store/robots.ts";
-import { insertUsedToken } from "../store/used-tokens.ts";
+import { insertGrantedExchange, type TokenUse } from "../store/granted-exchanges.ts";
+import { findUsedToken } from "../store/used-tokens.ts";
 import { mintRobotToken } from "../tokens/robot-token.ts";
-import { sha256 } from "../tokens/signing-key.ts";
-import { type AuditEvent, type RequestOrigin, recordAudit } from "./audit.ts";
+import { type AuditEvent, type RequestOrigin, recordAudit, toRecord } from "./audit.ts";
 import { recordUnproved } from "./audit-refusals.ts";
 import { countGranted, countRefusal, limitAddress, limitVerified } from "./exchange-limits.ts";
 import { isSigned, isVerified, type Judgement, judge, type Match } from "./judge.ts";
@@ -45,7 +43,18 @@ export type ExchangeResult =
 
 type ExchangeDeps = Pick<
   Deps,
-  "config" | "db" | "clock" | "random" | "issuerKeys" | "keys" | "compile" | "limiter" | "refusalTally"
+  | "config"
+  | "db"
+  | "recall"
+  | "clock"
+  | "random"
+  | "issuerKeys"
+  | "keys"
+  | "compile"
+  | "limiter"
+  | "refusalTally"
+  | "uses"
+  | "sha256"
 >;
 
 /** What was found out about a token on its way, granted or not. */
@@ -83,8 +92,14 @@ export async function exchange(deps: ExchangeDeps, request: ExchangeRequest): Pr
       return result;
     }
     // What was judged by was changed meanwhile: what holds now decides.
+    forgetJudged(deps, match);
     if (result.refusal !== CHANGED || attempt === ATTEMPTS) return refuse(deps, request, passage, result.refusal);
   }
+}
+
+function forgetJudged({ recall }: ExchangeDeps, { robotId, issuer }: Match): void {
+  recall.forget({ of: "robot", id: robotId });
+  recall.forget({ of: "issuer", id: issuer.id });
 }
 
 const ATTEMPTS = 3;
@@ -152,56 +167,33 @@ async function mint(
   const at = new Date(deps.clock.now());
   const metadata = { binding_id: binding.id, binding_version: binding.version, robot_token_jti: jti };
   const event = await eventOf(deps, request, passage, "granted", metadata);
-  const refusal = await inTransaction(deps.db, async (tx) => {
-    // Locks are taken in the order robot, issuer, binding, by whoever changes any of them too.
-    await touchRobot(tx, match.robotId, at);
-    await useToken(tx, request, passage.claims, match, at);
-    if (!(await useBinding(tx, binding, match.issuer.revision, at))) throw new Refused(CHANGED);
-    await recordAudit(tx, deps, event);
-  });
-  if (refusal) return { granted: false, refusal };
+  const used = readUse(passage.claims, match);
+  if (used && "code" in used) return { granted: false, refusal: used };
+  const judgedBy = {
+    bindingId: binding.id,
+    bindingVersion: binding.version,
+    epoch: match.robotEpoch,
+    issuerRevision: match.issuer.revision,
+  };
+  if (!(await insertGrantedExchange(deps.db, toRecord(deps, event), judgedBy, used))) {
+    const earlier = used && replayRefusal(used.jti, await findUsedToken(deps.db, used));
+    return { granted: false, refusal: earlier ?? CHANGED };
+  }
+  noteExchange(deps.uses, { robotId: match.robotId, bindingId: binding.id, at });
   const exchange = { token, robot: request.robot, issuedAt: iat, expiresIn: exp - iat, ...narrowing };
   return { granted: true, exchange };
-}
-
-/** Undoes what a transaction has done until then. */
-class Refused extends Error {
-  readonly refusal: Refusal;
-
-  constructor(refusal: Refusal) {
-    super(refusal.code);
-    this.refusal = refusal;
-  }
-}
-
-async function inTransaction(db: Db, work: (tx: Db) => Promise<void>): Promise<Refusal | undefined> {
-  try {
-    await db.transaction(work);
-    return undefined;
-  } catch (error) {
-    if (error instanceof Refused) return error.refusal;
-    throw error;
-  }
 }
 
 function narrow(one: readonly Grant[] | undefined, other: readonly Grant[] | undefined): readonly Grant[] | undefined {
   return one && other ? intersectGrants(one, other) : (one ?? other);
 }
 
-/** Uses up a token, once for each robot, where its issuer is so protected. */
-async function useToken(
-  tx: Db,
-  { requestId }: ExchangeRequest,
-  { jti, exp }: Claims,
-  { issuer, robotId }: Match,
-  usedAt: Date,
-): Promise<void> {
-  if (!hasReplayProtection(issuer)) return;
+/** What uses the token up, once for each robot, where its issuer is so protected. */
+function readUse({ jti, exp }: Claims, { issuer, robotId }: Match): TokenUse | Refusal | undefined {
+  if (!hasReplayProtection(issuer)) return undefined;
+  if (jti === undefined) return replayRefusal(undefined, undefined);
   const expiresAt = new Date((exp + limits.token.leewaySeconds + limits.token.usedMarginSeconds) * 1000);
-  const use = { issuerId: issuer.id, robotId, usedAt, requestId, expiresAt };
-  const earlier = jti === undefined ? undefined : await insertUsedToken(tx, { ...use, jti });
-  const refusal = replayRefusal(jti, earlier);
-  if (refusal) throw new Refused(refusal);
+  return { issuerId: issuer.id, robotId, jti, expiresAt };
 }
 
 async function refuse(
@@ -245,7 +237,7 @@ async function eventOf(
       ...(claims && judgement && describeClaims(claims, judgement, room)),
       token_verified: judgement?.verified ?? false,
       signed_by: judgement?.trials.filter(isSigned).map(({ issuer }) => issuer.id) ?? [],
-      token_sha256: await sha256(token),
+      token_sha256: await deps.sha256(token),
       duration_ms: deps.clock.now() - startedAt,
     },
   };

@@ -11,6 +11,7 @@ import { timeOutcomes } from "../oidc/verify.ts";
 import { epochSeconds } from "../platform.ts";
 import { type AuditRecord, listAuditRecords } from "../store/audit.ts";
 import { type BindingRecord, listBindings } from "../store/bindings.ts";
+import { unheard } from "../store/changes.ts";
 import { type Issuer, listIssuersById } from "../store/issuers.ts";
 import type { RobotOfOrganization } from "../store/robots.ts";
 import { findUsedToken } from "../store/used-tokens.ts";
@@ -18,7 +19,10 @@ import type { Actor } from "./actor.ts";
 import { defaultsOf, distrust, type JudgeDeps, judge } from "./judge.ts";
 import { getRobotOfOrganization } from "./manage-robots.ts";
 import { notFound } from "./management-error.ts";
+import { createRecall } from "./recall.ts";
 import { hasReplayProtection, replayRefusal } from "./replay.ts";
+
+type ExplainDeps = JudgeDeps & Pick<Deps, "db">;
 
 /** How a token fares before each of a robot's bindings. */
 export interface Explanation {
@@ -50,7 +54,7 @@ export type ExplainedRule = Omit<RuleOutcome, "passed"> & { readonly passed: boo
 
 /** Judges a token by the code that decides of exchanges; mints nothing, and keeps nothing of it. */
 export async function explainToken(
-  deps: JudgeDeps,
+  deps: ExplainDeps,
   actor: Actor,
   name: RobotName,
   compact: string,
@@ -60,7 +64,8 @@ export async function explainToken(
   if (!parsed.ok) return { refusal: parsed.refusal, verified: false, bindings: [] };
 
   const { claims } = parsed.token;
-  const { bindings, trials, verified, match, refusal } = await judge(deps, name, parsed.token, { thorough: true });
+  const afresh = { ...deps, recall: createRecall({ ...deps, changes: unheard }) };
+  const { bindings, trials, verified, match, refusal } = await judge(afresh, name, parsed.token, { thorough: true });
   const issuers = await listIssuersById(deps.db, idsOf(bindings));
   const now = epochSeconds(deps.clock);
   let replayed: Refusal | undefined;
@@ -93,7 +98,7 @@ export async function explainToken(
  * @throws {ManagementError} when no exchange of this robot has that request id
  */
 export async function explainExchange(
-  deps: JudgeDeps,
+  deps: ExplainDeps,
   actor: Actor,
   name: RobotName,
   requestId: string,
@@ -114,7 +119,7 @@ export async function explainExchange(
 }
 
 async function explainKept(
-  deps: JudgeDeps,
+  deps: ExplainDeps,
   found: RobotOfOrganization,
   { at, metadata }: AuditRecord,
   claims: Claims,

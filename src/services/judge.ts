@@ -11,11 +11,11 @@ import type { IssuerKey } from "../oidc/issuer-key.ts";
 import type { ParsedToken } from "../oidc/token-shape.ts";
 import { defaultAlgorithms, type Trust, type Verification, verifyToken } from "../oidc/verify.ts";
 import { epochSeconds } from "../platform.ts";
-import { type BindingRecord, listBindings } from "../store/bindings.ts";
-import { type Issuer, listIssuersById } from "../store/issuers.ts";
-import { findRobot, type RobotOfOrganization } from "../store/robots.ts";
+import type { BindingRecord } from "../store/bindings.ts";
+import type { Issuer } from "../store/issuers.ts";
+import type { RobotFacts } from "./recall-memory.ts";
 
-export type JudgeDeps = Pick<Deps, "config" | "db" | "clock" | "issuerKeys" | "keys" | "compile">;
+export type JudgeDeps = Pick<Deps, "config" | "recall" | "clock" | "issuerKeys" | "keys" | "compile">;
 
 /** A token before the issuers of one string, each with the bindings to it: they lend each other nothing. */
 export interface Trial {
@@ -27,7 +27,7 @@ export interface Trial {
 }
 
 export interface Judgement {
-  readonly found?: RobotOfOrganization;
+  readonly found?: RobotFacts;
   readonly bindings: readonly BindingRecord[];
   readonly trials: readonly Trial[];
   /** Whether the signature was that of an issuer that the robot is bound to. */
@@ -58,9 +58,9 @@ export async function judge(
   token: ParsedToken,
   { thorough = false } = {},
 ): Promise<Judgement> {
-  const found = await findRobot(deps.db, name);
+  const found = await deps.recall.federation(name);
   if (!found) return { bindings: [], trials: [], verified: false, refusal: { code: "robot_unknown" } };
-  const bindings = await listBindings(deps.db, found.robot.id);
+  const { bindings } = found;
   const refuse = (refusal: Refusal): Judgement => ({ found, bindings, trials: [], verified: false, refusal });
   if (found.robot.disabled) return refuse({ code: "robot_disabled" });
   if (bindings.length === 0) return refuse({ code: "robot_unbound", auditOnly: false });
@@ -94,20 +94,20 @@ export function distrust(
 
 /** The issuers of that string that the robot is bound to, in the order of its bindings. */
 async function findIssuers(
-  { config, db }: JudgeDeps,
+  { config, recall }: JudgeDeps,
   bindings: readonly BindingRecord[],
   iss: string,
 ): Promise<readonly Issuer[]> {
   const rules = { publicUrl: config.publicUrl, allowInsecure: config.allowInsecureIssuers };
   if (issuerProblem(iss, rules)) return [];
   const ids = [...new Set(bindings.filter(({ issuer }) => issuer === iss).map(({ issuerId }) => issuerId))];
-  const issuers = await listIssuersById(db, ids);
+  const issuers = await recall.issuers(ids);
   return ids.flatMap((id) => issuers.find((issuer) => issuer.id === id) ?? []);
 }
 
 async function tryToken(
   deps: JudgeDeps,
-  { organization }: RobotOfOrganization,
+  { organization }: RobotFacts,
   issuer: Issuer,
   bindings: readonly BindingRecord[],
   token: ParsedToken,
@@ -131,7 +131,7 @@ function trustOf({ issuerKeys, keys }: JudgeDeps, issuer: Issuer, party: string)
 
 export function defaultsOf(
   { config }: Pick<Deps, "config">,
-  organization: RobotOfOrganization["organization"],
+  organization: RobotFacts["organization"],
   issuer: Issuer,
 ): Defaults {
   return {
@@ -142,7 +142,7 @@ export function defaultsOf(
 }
 
 function conclude(
-  { robot }: RobotOfOrganization,
+  { robot }: RobotFacts,
   bindings: readonly BindingRecord[],
   trials: readonly Trial[],
 ): Pick<Judgement, "verified" | "refusal" | "match"> {

@@ -1,5 +1,6 @@
 import { limits } from "../limits.ts";
 import type { Clock } from "../platform.ts";
+import type { Changes } from "../store/changes.ts";
 import { type Db, GoneError, UnpreparedError } from "../store/db.ts";
 import { listSigningKeys, type SigningKeyRow } from "../store/signing-keys.ts";
 import { certificateBodies, trustAnchor } from "../tokens/certificates.ts";
@@ -11,6 +12,8 @@ export interface KeysDeps {
   readonly db: Db;
   readonly sealer: Sealer;
   readonly clock: Clock;
+  /** While they are heard of, the keys are read when they change. */
+  readonly changes: Changes;
   /** Where the platform signs faster by another way than WebCrypto. */
   readonly importSigner?: ImportSigner;
 }
@@ -25,6 +28,8 @@ interface KeyRing {
 /** The key ring as it was last read: nothing but values, so that it may outlive the request that read it. */
 export interface KeyMemory {
   last?: { readonly ring: KeyRing; readonly readAt: number };
+  /** Moves with every change of them: what was read during one may be of before it. */
+  generation: number;
   /** Epoch milliseconds: for a key that was not there. */
   lookedAgainAt?: number;
   /** Those opened, by the id of their rows: a key never changes. */
@@ -33,7 +38,13 @@ export interface KeyMemory {
 }
 
 export function createKeyMemory(): KeyMemory {
-  return { opened: new Map(), imported: new Map() };
+  return { generation: 0, opened: new Map(), imported: new Map() };
+}
+
+/** To be called when they were changed, or may have been. */
+export function forgetKeys(memory: KeyMemory): void {
+  memory.generation += 1;
+  delete memory.last;
 }
 
 /**
@@ -76,7 +87,9 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()
   async function read(): Promise<KeyRing> {
     const age = deps.clock.now() - (memory.last?.readAt ?? Number.NEGATIVE_INFINITY);
     // A clock that was set back makes it look younger than it is.
-    if (memory.last && age >= 0 && age < limits.keys.freshMilliseconds) return memory.last.ring;
+    const { freshMilliseconds, heardMilliseconds } = limits.keys;
+    const fresh = deps.changes.areHeard() ? heardMilliseconds : freshMilliseconds;
+    if (memory.last && age >= 0 && age < fresh) return memory.last.ring;
     return readAgain();
   }
 
@@ -103,8 +116,9 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()
 
   async function load(): Promise<KeyRing> {
     const readAt = deps.clock.now();
+    const { generation } = memory;
     const ring = await readKeyRing(deps, memory, readAt);
-    memory.last = { ring, readAt };
+    if (generation === memory.generation) memory.last = { ring, readAt };
     return ring;
   }
 }

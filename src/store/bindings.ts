@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, inArray, sql } from "drizzle-orm";
 import type { Binding } from "../domain/binding.ts";
 import { formatRobotName } from "../domain/names.ts";
+import type { BindingUse } from "../domain/uses.ts";
 import type { Db } from "./db.ts";
 import { bindings, issuers, organizations, robots } from "./schema.ts";
 
@@ -123,28 +124,26 @@ export async function deleteBindings(db: Db, ids: readonly string[]): Promise<vo
 }
 
 /**
- * Counts a use of a binding, and holds it until the transaction ends.
+ * Adds to the counts of bindings, but of those that somebody changes just now.
  *
- * @param issuerRevision of the issuer, as it was when its token was verified
- * @returns whether that version of it, its robot and that revision of its issuer still stand
+ * @returns the ids of those that were counted
  */
-export async function useBinding(tx: Db, { id, version }: Binding, issuerRevision: number, at: Date): Promise<boolean> {
-  const used = await tx
+export async function addBindingUses(tx: Db, uses: ReadonlyMap<string, BindingUse>): Promise<string[]> {
+  if (uses.size === 0) return [];
+  const free = await tx
+    .select({ id: bindings.id })
+    .from(bindings)
+    .where(inArray(bindings.id, [...uses.keys()]))
+    .for("no key update", { skipLocked: true });
+  if (free.length === 0) return [];
+  const rows = free.map(({ id }) => ({ id, count: uses.get(id)?.count, at: uses.get(id)?.lastUsed }));
+  await tx
     .update(bindings)
-    .set({ useCount: sql`${bindings.useCount} + 1`, lastUsed: at })
-    .from(robots)
-    .innerJoin(issuers, sql`true`)
-    .where(
-      and(
-        eq(bindings.id, id),
-        eq(bindings.version, version),
-        eq(robots.id, bindings.robotId),
-        eq(robots.disabled, false),
-        eq(issuers.id, bindings.issuerId),
-        eq(issuers.revision, issuerRevision),
-        eq(issuers.disabled, false),
-      ),
-    )
-    .returning({ id: bindings.id });
-  return used.length > 0;
+    .set({
+      useCount: sql`${bindings.useCount} + used.count`,
+      lastUsed: sql`greatest(${bindings.lastUsed}, used.at)`,
+    })
+    .from(sql`json_to_recordset(${JSON.stringify(rows)}::json) as used(id uuid, count bigint, at timestamptz)`)
+    .where(sql`${bindings.id} = used.id`);
+  return free.map(({ id }) => id);
 }

@@ -61,14 +61,6 @@ export async function updateRobot(db: Db, id: string, change: RobotChange): Prom
   if (Object.keys(change).length > 0) await db.update(robots).set(change).where(eq(robots.id, id));
 }
 
-/** Notes a use, and holds the robot until the transaction ends. */
-export async function touchRobot(tx: Db, id: string, at: Date): Promise<void> {
-  await tx
-    .update(robots)
-    .set({ lastAccessed: at })
-    .where(and(eq(robots.id, id), or(isNull(robots.lastAccessed), lt(robots.lastAccessed, at))));
-}
-
 /**
  * Notes that robots were seen, but for those that somebody holds just now.
  *

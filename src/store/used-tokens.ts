@@ -4,16 +4,6 @@ import { usedTokens } from "./schema.ts";
 
 export type UsedToken = typeof usedTokens.$inferSelect;
 
-/**
- * Notes that a token was used.
- *
- * @returns the earlier use, if there was one: then nothing is noted. Of one that was forgotten just now, this one
- */
-export async function insertUsedToken(tx: Db, token: UsedToken): Promise<UsedToken | undefined> {
-  const inserted = await tx.insert(usedTokens).values(token).onConflictDoNothing().returning({ jti: usedTokens.jti });
-  return inserted.length > 0 ? undefined : ((await findUsedToken(tx, token)) ?? token);
-}
-
 export async function findUsedToken(
   db: Db,
   { issuerId, jti, robotId }: Pick<UsedToken, "issuerId" | "jti" | "robotId">,

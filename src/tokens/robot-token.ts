@@ -73,8 +73,14 @@ function sign(
   return signCompact(encodeSegment({ alg: signatureAlgorithm, typ, kid: key.kid }), claims, key.sign);
 }
 
+/** What its header and its times tell besides. */
+export interface VerifiedRobotToken extends RobotToken {
+  readonly kid: string;
+  readonly nbf: number;
+}
+
 export type RobotTokenResult =
-  | { readonly ok: true; readonly token: RobotToken }
+  | { readonly ok: true; readonly token: VerifiedRobotToken }
   | { readonly ok: false; readonly reason: "invalid" }
   | { readonly ok: false; readonly reason: "expired"; readonly exp: number };
 
@@ -121,7 +127,7 @@ async function verify(
   try {
     // No token goes by two names.
     if (!compact.split(".").every(isCanonicalBase64url)) return { ok: false, reason: "invalid" };
-    const { payload } = await jwtVerify<Payload>(compact, ({ kid }) => keyOf(findKey, kid), {
+    const { payload, protectedHeader } = await jwtVerify<Payload>(compact, ({ kid }) => keyOf(findKey, kid), {
       algorithms: [signatureAlgorithm],
       typ,
       issuer: publicUrl,
@@ -131,7 +137,7 @@ async function verify(
     });
     const robot = parseRobotName(payload.sub ?? "");
     // Versions before this one had none.
-    const { binding, epoch = 0, scope, api, jti, exp } = payload;
+    const { binding, epoch = 0, scope, api, jti, exp, nbf = 0 } = payload;
     if (!robot || !isFor(payload.service)) return { ok: false, reason: "invalid" };
     return {
       ok: true,
@@ -144,6 +150,8 @@ async function verify(
         ...(api === true && { api }),
         jti,
         exp,
+        nbf,
+        kid: protectedHeader.kid ?? "",
       },
     };
   } catch (error) {
@@ -161,6 +169,7 @@ interface Payload {
   readonly service?: string;
   readonly jti: string;
   readonly exp: number;
+  readonly nbf?: number;
 }
 
 async function keyOf(findKey: FindKey, kid: string | undefined): Promise<CryptoKey> {

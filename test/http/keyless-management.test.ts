@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
 import { type Database, openPostgres } from "../../src/ports/node/database.ts";
 import { createKeys } from "../../src/services/key-ring.ts";
+import { unheard } from "../../src/store/changes.ts";
 import { createSealer } from "../../src/tokens/sealing.ts";
 import type { SigningKey } from "../../src/tokens/signing-key.ts";
 import { type ApiAnswer, basic, call, startBerth, type TestBerth } from "../support/berth.ts";
@@ -37,7 +38,7 @@ beforeAll(async () => {
   admin = managementBy(berth, berth.adminToken);
   database = await openPostgres(new Secret(url));
   const sealer = await createSealer([new Secret(new Uint8Array(sealingKey))]);
-  const { signing } = await createKeys({ db: database.db, sealer, clock: berth.clock }).robotToken();
+  const { signing } = await createKeys({ db: database.db, sealer, clock: berth.clock, changes: unheard }).robotToken();
   key = await signing();
   await admin("POST", "/organization/", { name: "acme" });
   await admin("PATCH", `/registries/${berth.host}`, { refresh_tokens: true });

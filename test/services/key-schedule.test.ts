@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createKeys } from "../../src/services/key-ring.ts";
 import { turnsAt, turnWarnings } from "../../src/services/key-schedule.ts";
+import { unheard } from "../../src/store/changes.ts";
 import type { Db } from "../../src/store/db.ts";
 import type { Registry } from "../../src/store/registries.ts";
 import type { KeyPurpose } from "../../src/tokens/signing-key.ts";
@@ -116,7 +117,7 @@ describe("a key that comes with its certificate", () => {
 it("keys that cannot be read again after a change are forgotten, and the change stands", async () => {
   const x5c = await byCertificate();
   const flaky = breakable(bench.db);
-  const keys = createKeys({ db: flaky.db, sealer: bench.sealer, clock: { now: () => bench.now } });
+  const keys = createKeys({ db: flaky.db, sealer: bench.sealer, clock: { now: () => bench.now }, changes: unheard });
   const before = (await keys.registry(x5c.id)).certificates;
   await bench.turn((life) => life.revoke(x5c));
   flaky.isBroken = true;

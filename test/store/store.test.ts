@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { uuidv7 } from "uuidv7";
 import { beforeAll, expect, it } from "vitest";
 import type { BindingRow } from "../../src/store/bindings.ts";
-import { deleteBindings, insertBinding, listBindings, updateBinding, useBinding } from "../../src/store/bindings.ts";
+import { addBindingUses, deleteBindings, insertBinding, listBindings } from "../../src/store/bindings.ts";
 import { type Db, isUnavailable, isUniqueViolation } from "../../src/store/db.ts";
 import { listGrants, listGrantsOn, replaceGrants } from "../../src/store/grants.ts";
 import { openIssuer } from "../../src/store/issuers.ts";
@@ -15,15 +15,7 @@ import {
 } from "../../src/store/organizations.ts";
 import { findApiToken, hasApiToken, insertPrincipal, putApiToken } from "../../src/store/principals.ts";
 import { findDefaultRegistry, insertRegistry } from "../../src/store/registries.ts";
-import {
-  deleteRobot,
-  findRobot,
-  insertRobot,
-  listRobots,
-  touchRobot,
-  touchRobots,
-  updateRobot,
-} from "../../src/store/robots.ts";
+import { deleteRobot, findRobot, insertRobot, listRobots, touchRobots, updateRobot } from "../../src/store/robots.ts";
 import { insertSigningKey, listSigningKeys, updateSigningKey } from "../../src/store/signing-keys.ts";
 import { describeOnBoth } from "./databases.ts";
 
@@ -106,8 +98,8 @@ describeOnBoth("the store", (database) => {
     const later = (seconds: number) => new Date(at.getTime() + seconds * 1000);
     const lastAccessed = async () =>
       (await findRobot(db, { organization: "acme", robot: "touched" }))?.robot.lastAccessed;
-    await touchRobot(db, id, at);
-    await touchRobot(db, id, later(-1));
+    await touchRobots(db, [id], at);
+    await touchRobots(db, [id], later(-1));
     expect(await lastAccessed()).toEqual(at);
     expect((await touchRobots(db, [id, other, uuidv7()], later(2))).toSorted()).toEqual([id, other].toSorted());
     expect(await lastAccessed()).toEqual(later(2));
@@ -140,15 +132,14 @@ describeOnBoth("the store", (database) => {
 
     const [used] = bindings;
     if (!used) throw new Error("no binding");
-    expect(await useBinding(db, used, 1, at)).toBe(true);
-    expect(await useBinding(db, { ...used, version: 2 }, 1, at)).toBe(false);
-    expect((await listBindings(db, robotId))[0]).toMatchObject({ useCount: 1, lastUsed: at });
-
-    await updateBinding(db, used.id, { version: 2 });
-    expect(await useBinding(db, used, 1, at)).toBe(false);
-    expect(await useBinding(db, { ...used, version: 2 }, 2, at)).toBe(false);
-    await updateRobot(db, robotId, { disabled: true });
-    expect(await useBinding(db, { ...used, version: 2 }, 1, at)).toBe(false);
+    const uses = new Map([
+      [used.id, { count: 2, lastUsed: at }],
+      [uuidv7(), { count: 1, lastUsed: at }],
+    ]);
+    expect(await db.transaction((tx) => addBindingUses(tx, uses))).toEqual([used.id]);
+    const earlier = new Map([[used.id, { count: 1, lastUsed: new Date(0) }]]);
+    await db.transaction((tx) => addBindingUses(tx, earlier));
+    expect((await listBindings(db, robotId))[0]).toMatchObject({ useCount: 3, lastUsed: at });
     await deleteBindings(db, [used.id]);
     expect((await listBindings(db, robotId)).map(({ id }) => id)).toEqual([second.id]);
   });

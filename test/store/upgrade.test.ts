@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Database, openEmbedded } from "../../src/ports/node/database.ts";
 import { maintain } from "../../src/services/bootstrap.ts";
 import { createKeys } from "../../src/services/key-ring.ts";
+import { unheard } from "../../src/store/changes.ts";
 import { findDefaultRegistry } from "../../src/store/registries.ts";
 import { findRobot } from "../../src/store/robots.ts";
 import { listSigningKeys } from "../../src/store/signing-keys.ts";
@@ -159,7 +160,9 @@ describe("a database of the version before", () => {
       "next registry_token",
       "next robot_token",
     ]);
-    const { certificates, verifying } = await createKeys({ db: database.db, sealer, clock }).registry(registryId);
+    const { certificates, verifying } = await createKeys({ db: database.db, sealer, clock, changes: unheard }).registry(
+      registryId,
+    );
     expect(certificates[0]).toBe(authorityPem);
     expect(certificates).toHaveLength(2);
     expect(await isRegistryToken(oldToken, { issuer: "i", service }, verifying, seconds + 60)).toBe(true);

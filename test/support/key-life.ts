@@ -7,6 +7,7 @@ import { maintain } from "../../src/services/bootstrap.ts";
 import { type KeyLife, openKeyLife } from "../../src/services/key-life.ts";
 import { createKeys } from "../../src/services/key-ring.ts";
 import { alone } from "../../src/store/alone.ts";
+import { unheard } from "../../src/store/changes.ts";
 import type { Db } from "../../src/store/db.ts";
 import { findRegistry, insertRegistry, type Registry, updateRegistry } from "../../src/store/registries.ts";
 import { registries, signingKeys } from "../../src/store/schema.ts";
@@ -93,7 +94,7 @@ export async function createKeyBench(): Promise<KeyBench> {
       if (!row || others.length > 0) throw new Error(`there are ${others.length + (row ? 1 : 0)} ${status} keys`);
       return row;
     },
-    keys: () => createKeys(deps()),
+    keys: () => createKeys({ ...deps(), changes: unheard }),
     async startRegistry(registry) {
       const { certificates } = await bench.keys().registry(registry.id);
       const trusted = certificates.map((pem) => new X509Certificate(pem));

@@ -16,8 +16,12 @@ import { createIssuerFetch } from "../../src/ports/node/issuer-fetch.ts";
 import { bootstrap } from "../../src/services/bootstrap.ts";
 import { createKeys } from "../../src/services/key-ring.ts";
 import { createLimiter } from "../../src/services/limiter.ts";
+import { createRecall } from "../../src/services/recall.ts";
+import { createVerdicts } from "../../src/services/recall-memory.ts";
+import { unheard } from "../../src/store/changes.ts";
 import { type Db, drizzleOptions } from "../../src/store/db.ts";
 import { createSealer } from "../../src/tokens/sealing.ts";
+import { sha256 } from "../../src/tokens/signing-key.ts";
 
 /** What the service sent to the database. */
 export interface Statement {
@@ -68,7 +72,11 @@ export async function watchService(databaseUrl: string): Promise<WatchedService>
     tracing: noTracing,
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
     fetch,
-    keys: createKeys({ db, sealer, clock }),
+    changes: unheard,
+    recall: createRecall({ db, clock, changes: unheard }),
+    verdicts: createVerdicts(),
+    sha256,
+    keys: createKeys({ db, sealer, clock, changes: unheard }),
     sealer,
     issuerKeys: createIssuerKeys({ fetch, publicUrl: config.publicUrl, allowInsecure: true, now: clock.now }),
     compile: createBindingCompiler(),

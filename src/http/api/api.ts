@@ -8,6 +8,7 @@ import { limits } from "../../limits.ts";
 import { authenticateActor } from "../../services/authenticate-actor.ts";
 import { type ManagementCode, ManagementError } from "../../services/management-error.ts";
 import { recordForbidden } from "../../services/record-forbidden.ts";
+import { writeUses } from "../../services/write-uses.ts";
 import { type AppEnv, readBearer } from "../context.ts";
 import type { Description } from "../docs/description.ts";
 import { apiPage } from "../docs/page.ts";
@@ -106,9 +107,14 @@ function requireApiToken(deps: Deps): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     c.header("Cache-Control", "no-store");
     c.set("authenticated", await authenticateActor(deps, readBearer(c)));
+    const changes = c.req.method !== "GET";
+    // What a client is shown counts all that this instance did before.
+    if (!changes) await writeUses(deps).catch((error) => deps.log.error("counts of uses were not written", { error }));
     await next();
+    // Whoever was told of a change finds it made, here at once.
+    if (changes) await deps.recall.catchUp();
     const { error } = c;
-    if (c.req.method !== "GET" && error instanceof ManagementError && error.code === "forbidden") {
+    if (changes && error instanceof ManagementError && error.code === "forbidden") {
       await recordForbidden(deps, actorOf(c), `${c.req.method} ${routePath(c)}`, c.req.param("org"));
     }
   };

@@ -1,4 +1,5 @@
 import cluster from "node:cluster";
+import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer, type Server as HttpServer } from "node:http";
 import { createServer as createSecureServer, Server as HttpsServer } from "node:https";
@@ -17,9 +18,12 @@ import { createIssuerKeys } from "../../oidc/issuers.ts";
 import type { Clock, Log } from "../../platform.ts";
 import { summarizeRefusals, writeSummary } from "../../services/audit-refusals.ts";
 import { AdminTokenError, bootstrap, maintain } from "../../services/bootstrap.ts";
-import { createKeys } from "../../services/key-ring.ts";
+import { createKeyMemory, createKeys, forgetKeys, type KeyMemory } from "../../services/key-ring.ts";
 import { createLimiter } from "../../services/limiter.ts";
+import { createRecall } from "../../services/recall.ts";
+import { createRecallMemory, createVerdicts, type RecallMemory } from "../../services/recall-memory.ts";
 import { writeUses } from "../../services/write-uses.ts";
+import type { ChangeListener } from "../../store/changes.ts";
 import { createSealer } from "../../tokens/sealing.ts";
 import { createLog, warnOfRisks } from "../log.ts";
 import { adminTokenFile, DataDirError, type KeptSecret, keepSecret, lockDataDir, secretKeyFile } from "./data-dir.ts";
@@ -78,6 +82,10 @@ export async function startServer({ environment, write, clock = systemClock }: S
       throw error instanceof AdminTokenError ? new ConfigError([error.message]) : error;
     });
     observeDatabase(db, metrics, tracing);
+    const memory = createRecallMemory();
+    const keyMemory = createKeyMemory();
+    const changes = await storage.database.listen(listenFor(memory, keyMemory), config.maxStaleness, log);
+    closers.push(changes.close);
     const fetch = traceFetch(tracing, createIssuerFetch({ proxy: config.proxy }));
     const deps: Deps = {
       config,
@@ -88,7 +96,11 @@ export async function startServer({ environment, write, clock = systemClock }: S
       metrics,
       tracing,
       fetch,
-      keys: createKeys({ db, sealer, clock, importSigner }),
+      changes,
+      recall: createRecall({ db, clock, changes }, memory),
+      verdicts: createVerdicts(),
+      sha256: (text) => hash("sha256", text, "base64url"),
+      keys: createKeys({ db, sealer, clock, changes, importSigner }, keyMemory),
       sealer,
       issuerKeys: createIssuerKeys({
         fetch,
@@ -128,6 +140,20 @@ export async function startServer({ environment, write, clock = systemClock }: S
     await close();
     throw error;
   }
+}
+
+/** What is remembered is forgotten as it changes. */
+function listenFor(memory: RecallMemory, keyMemory: KeyMemory): ChangeListener {
+  return {
+    heard(change) {
+      if (change.of === "keys") forgetKeys(keyMemory);
+      else memory.heard(change);
+    },
+    missed() {
+      forgetKeys(keyMemory);
+      memory.missed();
+    },
+  };
 }
 
 /** @returns a function that ends it */

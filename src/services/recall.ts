@@ -1,0 +1,157 @@
+import type { Cache } from "../domain/cache.ts";
+import { formatRobotName, type RobotName } from "../domain/names.ts";
+import { patternsAround } from "../domain/scope.ts";
+import { limits } from "../limits.ts";
+import type { Clock } from "../platform.ts";
+import { listBindings } from "../store/bindings.ts";
+import type { Change, Changes } from "../store/changes.ts";
+import type { Db } from "../store/db.ts";
+import { type Issuer, listIssuersById } from "../store/issuers.ts";
+import { type LoginAnswer, readLogin } from "../store/login-facts.ts";
+import { findDefaultRegistry, findRegistry, type Registry } from "../store/registries.ts";
+import { findRobot } from "../store/robots.ts";
+import { findStaticToken } from "../store/static-tokens.ts";
+import { createRecallMemory, type Federation, type RecallMemory, type StaticLogin } from "./recall-memory.ts";
+
+/**
+ * What decides who gets a token: remembered while this instance hears of changes, and asked of the database
+ * else. What nobody has is never remembered.
+ */
+export interface Recall {
+  /** @param service empty: the default registry */
+  registry(service: string): Promise<Registry | undefined>;
+  login(question: LoginAsked): Promise<LoginAnswer>;
+  /** By its hash, expired or not. */
+  staticToken(hash: string): Promise<StaticLogin | undefined>;
+  federation(name: RobotName): Promise<Federation | undefined>;
+  /** Without those that are gone. */
+  issuers(ids: readonly string[]): Promise<readonly Issuer[]>;
+  /** Resolves when nothing is remembered that was changed by now. */
+  catchUp(): Promise<void>;
+  /** Lets go of what turned out to be otherwise by now. */
+  forget(change: Change): void;
+}
+
+export interface LoginAsked {
+  /** Absent: nobody. */
+  readonly name?: RobotName | undefined;
+  /** Of a robot token. */
+  readonly jti?: string | undefined;
+  readonly registryId: string;
+  /** Asked for. */
+  readonly repositories: readonly string[];
+}
+
+export interface RecallDeps {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly changes: Changes;
+}
+
+export function createRecall({ db, clock, changes }: RecallDeps, memory: RecallMemory = createRecallMemory()): Recall {
+  return {
+    async registry(service) {
+      const known = memory.registries.get(service);
+      if (known && (changes.areHeard() || isYoung(known.readAt))) return known.registry;
+      const readAt = clock.now();
+      const { generation } = memory;
+      const registry = await (service === "" ? findDefaultRegistry(db) : findRegistry(db, service));
+      if (registry && generation === memory.generation) memory.registries.set(service, { registry, readAt });
+      return registry;
+    },
+
+    async login(asked) {
+      const known = changes.areHeard() ? recallLogin(asked) : undefined;
+      if (known) return known;
+      const { name, jti = "", registryId, repositories } = asked;
+      const patterns = [...new Set(repositories.flatMap(patternsAround))];
+      const { organization = "", robot = "" } = name ?? {};
+      const { generation } = memory;
+      const answer = await readLogin(db, { organization, robot, jti, registryId, patterns });
+      if (mayRemember(generation)) remember(asked, answer);
+      return answer;
+    },
+
+    async staticToken(hash) {
+      return recallOr(memory.staticTokens, hash, () => findStaticToken(db, hash));
+    },
+
+    async federation(name) {
+      return recallOr(memory.federations, formatRobotName(name), async () => {
+        const found = await findRobot(db, name);
+        if (!found) return undefined;
+        const { id, organizationId, disabled, tokenEpoch } = found.robot;
+        const { audiences, clients } = found.organization;
+        return {
+          robot: { id, organizationId, disabled, tokenEpoch },
+          organization: { id: organizationId, audiences, clients },
+          bindings: await listBindings(db, id),
+        };
+      });
+    },
+
+    async issuers(ids) {
+      const known = changes.areHeard() ? ids.flatMap((id) => memory.issuers.get(id) ?? []) : [];
+      if (known.length === ids.length) return known;
+      const { generation } = memory;
+      const issuers = await listIssuersById(db, ids);
+      if (mayRemember(generation)) for (const issuer of issuers) memory.issuers.set(issuer.id, issuer);
+      return issuers;
+    },
+
+    async catchUp() {
+      await changes.catchUp();
+      if (!changes.areHeard()) memory.missed();
+    },
+
+    forget: memory.heard,
+  };
+
+  async function recallOr<V>(cache: Cache<V>, key: string, read: () => Promise<V | undefined>): Promise<V | undefined> {
+    const known = changes.areHeard() ? cache.get(key) : undefined;
+    if (known !== undefined) return known;
+    const { generation } = memory;
+    const value = await read();
+    if (value !== undefined && mayRemember(generation)) cache.set(key, value);
+    return value;
+  }
+
+  function recallLogin({ name, jti, registryId, repositories }: LoginAsked): LoginAnswer | undefined {
+    const robot = name ? memory.logins.get(formatRobotName(name)) : null;
+    const isUnrevoked = jti === undefined || memory.unrevoked.get(jti);
+    if (robot === undefined || !isUnrevoked) return undefined;
+    const open = new Set<string>();
+    for (const repository of repositories) {
+      const patterns = memory.open.get(placeOf(registryId, repository));
+      if (!patterns) return undefined;
+      for (const pattern of patterns) open.add(pattern);
+    }
+    return { robot, revoked: false, open: [...open] };
+  }
+
+  function remember({ name, jti, registryId, repositories }: LoginAsked, { robot, revoked, open }: LoginAnswer): void {
+    if (name && robot) memory.logins.set(formatRobotName(name), robot);
+    if (jti !== undefined && !revoked) memory.unrevoked.set(jti, true);
+    for (const repository of repositories) {
+      const around = patternsAround(repository).filter((pattern) => open.includes(pattern));
+      memory.open.set(placeOf(registryId, repository), around.length > 0 ? around : CLOSED);
+    }
+  }
+
+  /** What was read while a change came in may be of before it. */
+  function mayRemember(generation: number): boolean {
+    return generation === memory.generation && changes.areHeard();
+  }
+
+  function isYoung(readAt: number): boolean {
+    const age = clock.now() - readAt;
+    // A clock that was set back makes it look younger than it is.
+    return age >= 0 && age < limits.keys.freshMilliseconds;
+  }
+}
+
+const CLOSED: readonly string[] = [];
+
+function placeOf(registryId: string, repository: string): string {
+  return `${registryId} ${repository}`;
+}
