@@ -21,8 +21,9 @@ interface Round {
 }
 
 /**
- * For the primary of a cluster: whichever worker is asked for the figures gets those of all. What a worker has
- * counted stays when it ends, since a sum that falls looks like a service that started anew.
+ * For the primary of a cluster: whichever worker is asked for the figures gets those of all. What a worker had
+ * counted when it was last asked stays while it is silent and after its end, since a sum that falls looks like a
+ * service that started anew.
  *
  * @returns a function that ends it
  */
@@ -39,7 +40,8 @@ export function relayMetrics(): () => void {
     const finish = () => {
       clearTimeout(timer);
       rounds.delete(own);
-      const processes = ofEnded.length > 0 ? [...round.processes, ofEnded] : round.processes;
+      const silent = Array.from(round.waitingFor, (worker) => latest.get(worker) ?? []);
+      const processes = [...round.processes, ...silent, ofEnded].filter((figures) => figures.length > 0);
       if (asking.isConnected()) asking.send({ berth: "gathered", id, processes } satisfies Message);
     };
     const timer = setTimeout(finish, PATIENCE_MILLISECONDS);
