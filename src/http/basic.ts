@@ -17,9 +17,13 @@ export function readBasic(authorization: string | undefined): BasicCredential {
   return { kind: "basic", username: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
 }
 
+const isAscii = /^[\x20-\x7e]*$/;
+
 function decode(base64: string): string | undefined {
   try {
-    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    const text = atob(base64);
+    if (isAscii.test(text)) return text;
+    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return undefined;

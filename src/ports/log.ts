@@ -17,9 +17,17 @@ export function createLog(
     (message: string, fields: LogFields = {}) => {
       if (logLevels.indexOf(own) < lowest) return;
       const line = { time: new Date().toISOString(), level: own, message, ...trace(), ...fields };
-      write(JSON.stringify(line, (_, value) => (value instanceof Error ? describeError(value) : value)));
+      write(Object.values(fields).some(isObject) ? JSON.stringify(line, describe) : JSON.stringify(line));
     };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object";
+}
+
+function describe(_: string, value: unknown): unknown {
+  return value instanceof Error ? describeError(value) : value;
 }
 
 /** What the lines of a request say of the trace that its caller is in; the names are those of OpenTelemetry. */

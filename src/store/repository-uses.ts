@@ -7,32 +7,16 @@ import { repositoryUses } from "./schema.ts";
 export async function addRepositoryUses(tx: Db, uses: readonly RepositoryUse[]): Promise<void> {
   if (uses.length === 0) return;
   // In one order everywhere, so that no two instances wait for each other.
-  const ordered = uses.toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
-  for (let at = 0; at < ordered.length; at += ROWS_AT_ONCE) {
-    await tx
-      .insert(repositoryUses)
-      .values(ordered.slice(at, at + ROWS_AT_ONCE))
-      .onConflictDoUpdate({
-        target: [
-          repositoryUses.robotId,
-          repositoryUses.day,
-          repositoryUses.service,
-          repositoryUses.repository,
-          repositoryUses.action,
-        ],
-        set: {
-          count: sql`${repositoryUses.count} + excluded.count`,
-          lastUsed: sql`greatest(${repositoryUses.lastUsed}, excluded.last_used)`,
-        },
-      });
-  }
-}
-
-/** One statement takes 65,535 parameters. */
-const ROWS_AT_ONCE = 5000;
-
-function keyOf({ robotId, day, service, repository, action }: RepositoryUse): string {
-  return JSON.stringify([robotId, day, service, repository, action]);
+  await tx.execute(sql`
+    insert into ${repositoryUses} (robot_id, service, repository, action, day, count, last_used)
+    select "robotId", service, repository, action, day, count, "lastUsed"
+    from json_to_recordset(${JSON.stringify(uses)}::json) as used(
+      "robotId" uuid, service text, repository text, action text, day date, count bigint, "lastUsed" timestamptz
+    )
+    order by "robotId", day, service, repository, action
+    on conflict (robot_id, day, service, repository, action) do update
+    set count = ${repositoryUses.count} + excluded.count,
+      last_used = greatest(${repositoryUses.lastUsed}, excluded.last_used)`);
 }
 
 /** A row's place in the order of the list. */

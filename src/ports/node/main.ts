@@ -7,6 +7,7 @@ import { backup } from "./backup/backup.ts";
 import { BackupError } from "./backup/backup-file.ts";
 import { restore } from "./backup/restore.ts";
 import { DataDirError } from "./data-dir.ts";
+import { createLineWriter } from "./line-writer.ts";
 import { migrate } from "./migrate.ts";
 import { type RunningServer, startServer } from "./server.ts";
 
@@ -23,6 +24,7 @@ Environment (README.md has all of it):
   BERTH_STATE_FILE               desired state in JSON, applied at every start
   BERTH_AUDIENCE                 audience that CI tokens must be meant for (PUBLIC_URL)
   HTTPS_PROXY, NO_PROXY          a forward proxy for issuers, and hosts that are reached without it
+  BERTH_DRAIN_DELAY              seconds that it serves on after SIGTERM, not ready any more (0)
   LOG_LEVEL                      debug, info, warn or error (info)
 Each secret may come from a file instead: NAME_FILE.`;
 
@@ -64,7 +66,7 @@ program
 await program.parseAsync();
 
 async function serve(): Promise<void> {
-  const starting = startServer({ environment: process.env, write: (line) => process.stdout.write(`${line}\n`) });
+  const starting = startServer({ environment: process.env, write: createLineWriter(process.stdout) });
   stopOnSignal(starting);
   try {
     const server = await starting;
