@@ -39,6 +39,8 @@ export interface Config {
   readonly registryTokenTtl: number;
   /** Seconds that what is remembered may serve while the database is not heard; 0: nothing is remembered. */
   readonly maxStaleness: number;
+  /** Seconds that a process which is to stop still takes new connections. */
+  readonly drainDelay: number;
   /** CIDRs. */
   readonly trustedProxies: readonly string[];
   readonly logLevel: LogLevel;
@@ -142,6 +144,7 @@ export function readConfig(environment: Environment, readFile: (path: string) =>
     ),
     registryService: readService(reader, publicUrl),
     ...(stateFile !== undefined && { stateFile }),
+    drainDelay: reader.integer("BERTH_DRAIN_DELAY", 0, 0, 300),
     maxStaleness: reader.integer("BERTH_MAX_STALENESS", 1, 0, 86_400),
     robotTokenTtl: reader.integer("BERTH_ROBOT_TOKEN_TTL", 3600, robotToken.minSeconds, robotToken.maxSeconds),
     registryTokenTtl: reader.integer(

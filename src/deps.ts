@@ -41,6 +41,8 @@ export interface Deps {
   readonly keys: Keys;
   readonly sealer: Sealer;
   readonly compile: BindingCompiler;
+  /** Whether the process is on its way to its end, and new work had better go elsewhere. */
+  readonly isStopping: () => boolean;
   /** The address of whoever holds the other end of the connection, where the platform knows it. */
   readonly peerAddress: (context: Context) => string | undefined;
 }

@@ -214,6 +214,12 @@ export const limits = {
     /** How long a stopping server lets requests end. */
     drainMilliseconds: 10_000,
     requestMilliseconds: 60_000,
+    /** For a client to say what it wants: a real one does so at once, with 22 KiB of credential too. */
+    headersMilliseconds: 20_000,
+    /** Between two looks at who takes longer. */
+    checkMilliseconds: 5000,
+    /** On a connection where no byte moves in either direction; proxies wait no longer either. */
+    silentMilliseconds: 60_000,
   },
 
   /** Of JSON: a page of robots shows that of each. */

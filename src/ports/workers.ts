@@ -126,6 +126,7 @@ function depsOf(kept: Isolate, bindings: Bindings, db: Db, request: Request): De
     fetch: fetchFromIssuer,
     // The platform bounds what one request may do.
     fallbacks: new Map(),
+    isStopping: () => false,
     sealer,
     peerAddress: (c) => c.req.header("cf-connecting-ip"),
   };

@@ -85,6 +85,7 @@ export async function watchService(databaseUrl: string): Promise<WatchedService>
     failedKnocks: new Map(),
     uses: createUses(),
     fallbacks: new Map(),
+    isStopping: () => false,
     peerAddress: () => "127.0.0.1",
   };
   const app = createApp(deps);

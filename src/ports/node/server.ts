@@ -1,12 +1,8 @@
 import cluster from "node:cluster";
 import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { createServer, type Server as HttpServer } from "node:http";
-import { createServer as createSecureServer, Server as HttpsServer } from "node:https";
-import { createAdaptorServer } from "@hono/node-server";
 import { getConnInfo } from "@hono/node-server/conninfo";
 import { uuidv7 } from "uuidv7";
-import { createApp } from "../../app.ts";
 import { type Config, ConfigError, readConfig, readSecretKeys } from "../../config.ts";
 import type { Deps } from "../../deps.ts";
 import { createBindingCompiler } from "../../domain/compiled-binding.ts";
@@ -29,13 +25,13 @@ import { createLog, warnOfRisks } from "../log.ts";
 import { adminTokenFile, DataDirError, type KeptSecret, keepSecret, lockDataDir, secretKeyFile } from "./data-dir.ts";
 import { type Database, openEmbedded, openPostgres } from "./database.ts";
 import { createIssuerFetch } from "./issuer-fetch.ts";
+import { listen } from "./listen.ts";
 import { createNodeMetrics, type NodeMetrics } from "./metrics.ts";
 import { gatherFromPrimary } from "./metrics-cluster.ts";
 import { observeDatabase } from "./observed-database.ts";
 import { createReplaceableSealer, reloadSecretKeys } from "./secret-key.ts";
 import { importSigner } from "./signer.ts";
 import { applyState } from "./state-file.ts";
-import { readTls, reloadTls } from "./tls.ts";
 import { createLogTracing, traceFetch } from "./tracing.ts";
 
 export interface ServerOptions {
@@ -67,7 +63,9 @@ export async function startServer({ environment, write, clock = systemClock }: S
   warnOfRisks(config, log);
 
   const closers: (() => unknown)[] = [];
+  let isStopping = false;
   const close = async () => {
+    isStopping = true;
     for (const closer of closers.splice(0).reverse()) await closer();
   };
   try {
@@ -115,6 +113,7 @@ export async function startServer({ environment, write, clock = systemClock }: S
       failedKnocks: new Map(),
       uses: createUses(),
       fallbacks: new Map(),
+      isStopping: () => isStopping,
       peerAddress: (c) => getConnInfo(c).remote.address,
     };
     metrics.watch("poolSize", () => connections);
@@ -224,38 +223,4 @@ function readKeptKeys({ value, path }: KeptSecret) {
   if (!keys)
     throw new DataDirError(`${path} does not hold 32 bytes in base64. Put back the file that the first start made.`);
   return keys;
-}
-
-/** @returns a function that drains and closes the port */
-async function listen(deps: Deps): Promise<() => Promise<void>> {
-  const { config, log } = deps;
-  const { fetch } = createApp(deps);
-  const serverOptions = { maxHeaderSize: limits.http.headerBytes, requestTimeout: limits.http.requestMilliseconds };
-  const server = createAdaptorServer(
-    config.tls
-      ? { fetch, createServer: createSecureServer, serverOptions: { ...serverOptions, ...readTls(config.tls) } }
-      : { fetch, createServer, serverOptions },
-  ) as HttpServer | HttpsServer;
-  const stopReloading = config.tls && server instanceof HttpsServer ? reloadTls(server, config.tls, log) : undefined;
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(config.port, config.host, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
-  return async () => {
-    stopReloading?.();
-    await drain(server);
-  };
-}
-
-/** Takes no new connections, and ends the open ones as they fall idle; those still busy at last are cut. */
-async function drain(server: HttpServer | HttpsServer): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  const sweeping = setInterval(() => server.closeIdleConnections(), 50);
-  const cutting = setTimeout(() => server.closeAllConnections(), limits.http.drainMilliseconds);
-  await closed;
-  clearInterval(sweeping);
-  clearTimeout(cutting);
 }
