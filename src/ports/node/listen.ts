@@ -22,6 +22,8 @@ export async function listen(deps: Deps): Promise<() => Promise<void>> {
     headersTimeout: limits.http.headersMilliseconds,
     requestTimeout: limits.http.requestMilliseconds,
     connectionsCheckingInterval: limits.http.checkMilliseconds,
+    // Of two hosts or credentials Node takes the first in silence, and whoever stands in front may take the other.
+    joinDuplicateHeaders: true,
   };
   const server = createAdaptorServer(
     config.tls

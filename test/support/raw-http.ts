@@ -1,0 +1,40 @@
+import { connect } from "node:net";
+
+/** What came back over one connection, byte for byte. */
+export interface RawAnswers {
+  readonly text: string;
+  /** The status of each answer, in order; one follows the body before without a break. */
+  readonly statuses: readonly number[];
+  /** Whether the server ended the connection. */
+  readonly closed: boolean;
+}
+
+/** After which nothing more is expected of a connection that stays open. */
+const QUIET_MILLISECONDS = 300;
+
+/** Sends bytes, each character one, and listens until the server ends the connection or is quiet. */
+export function sendRaw(port: number, bytes: string): Promise<RawAnswers> {
+  return new Promise((resolve) => {
+    let text = "";
+    let closed = false;
+    const socket = connect(port, "127.0.0.1", () => socket.write(Buffer.from(bytes, "latin1")));
+    const quiet = setTimeout(() => socket.destroy(), 3000);
+    socket.on("data", (chunk) => {
+      text += chunk.toString("latin1");
+      clearTimeout(quiet);
+      setTimeout(() => socket.destroy(), QUIET_MILLISECONDS);
+    });
+    socket.on("end", () => {
+      closed = true;
+    });
+    // A server that stops reading resets the connection.
+    socket.on("error", () => {
+      closed = true;
+    });
+    socket.on("close", () => {
+      clearTimeout(quiet);
+      const statuses = Array.from(text.matchAll(/HTTP\/1\.1 (\d{3}) /g), ([, status]) => Number(status));
+      resolve({ text, statuses, closed });
+    });
+  });
+}
