@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Dispatcher } from "undici";
 import type { Environment } from "../../src/environment.ts";
 import { type ApiAnswer, basic, call } from "./berth.ts";
 import { type BerthProcess, spawnBerth } from "./berth-process.ts";
@@ -26,6 +27,8 @@ export interface ChaosSite {
   /** An OIDC token of the robot's; a `jti` is needed for the protection against replay. */
   sign(claims?: Record<string, unknown>): Promise<string>;
   exchange(name: string, token: string): Promise<ApiAnswer>;
+  /** The same by RFC 8693. */
+  exchangeByForm(name: string, token: string): Promise<ApiAnswer>;
   registryToken(name: string, robotToken: string): Promise<ApiAnswer>;
   remove(): Promise<void>;
 }
@@ -37,16 +40,18 @@ export interface ChaosSiteOptions {
   /** Absent: the embedded database. */
   readonly postgres?: TestPostgres;
   readonly environment?: Environment;
+  /** How the outside reaches it, where that is not straight. */
+  readonly through?: { readonly url: string; readonly dispatcher: Dispatcher };
 }
 
 /** @throws of the calls: what `fetch` does where there is no answer */
-export async function prepareSite({ postgres, environment: more }: ChaosSiteOptions = {}): Promise<ChaosSite> {
+export async function prepareSite({ postgres, environment: more, through }: ChaosSiteOptions = {}): Promise<ChaosSite> {
   const [issuer, port, dataDir] = [
     await startIssuer(),
     await freePort(),
     await mkdtemp(join(tmpdir(), "berth-chaos-")),
   ];
-  const url = `http://127.0.0.1:${port}`;
+  const url = through?.url ?? `http://127.0.0.1:${port}`;
   const environment: Environment = {
     PORT: String(port),
     PUBLIC_URL: url,
@@ -59,7 +64,11 @@ export async function prepareSite({ postgres, environment: more }: ChaosSiteOpti
     ...more,
   };
   const ask = (path: string, init: RequestInit) =>
-    call(url + path, { ...init, signal: AbortSignal.timeout(HUNG_MILLISECONDS) });
+    call(url + path, {
+      ...init,
+      signal: AbortSignal.timeout(HUNG_MILLISECONDS),
+      ...(through && { dispatcher: through.dispatcher }),
+    });
   const api: ChaosSite["api"] = (method, path, body, headers = {}) =>
     ask(`/api/v1${path}`, {
       method,
@@ -85,6 +94,16 @@ export async function prepareSite({ postgres, environment: more }: ChaosSiteOpti
     sign: (claims) => issuer.sign(url, claims),
     exchange: (name, token) =>
       ask("/oauth2/federation/robot/token", { headers: { authorization: basic(name, token) } }),
+    exchangeByForm: (name, token) =>
+      ask("/oauth2/token", {
+        method: "POST",
+        body: new URLSearchParams({
+          grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+          subject_token: token,
+          subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
+          resource: `urn:berth:robot:${name}`,
+        }),
+      }),
     registryToken: (name, robotToken) =>
       ask("/v2/auth?scope=repository:acme/app:pull", { headers: { authorization: basic(name, robotToken) } }),
     async remove() {

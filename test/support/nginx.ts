@@ -21,7 +21,8 @@ export interface TestNginx {
 
 export interface TestNginxOptions {
   readonly port: number;
-  readonly berthPort: number;
+  /** Several, where there are as many instances. */
+  readonly berthPort: number | readonly number[];
   readonly registryPort: number;
 }
 
@@ -38,7 +39,10 @@ export async function startNginx({ port, berthPort, registryPort }: TestNginxOpt
       ...["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", keyFile, "-out", caFile],
     ]);
     const site = fitSite(await readFile(SITE, "utf8"), {
-      "server 127.0.0.1:8080;": `server 127.0.0.1:${berthPort};`,
+      "server 127.0.0.1:8080 max_fails=0;": [berthPort]
+        .flat()
+        .map((one) => `server 127.0.0.1:${one} max_fails=0;`)
+        .join(" "),
       "server 127.0.0.1:5000;": `server 127.0.0.1:${registryPort};`,
       "listen 443 ssl;": `listen 127.0.0.1:${port} ssl;`,
       "listen [::]:443 ssl;": "",
