@@ -39,8 +39,9 @@ describe("README", () => {
   });
 
   it("lists every variable that the configuration reads, and no other", async () => {
-    const source = await readFile(join(root, "src/config.ts"), "utf8");
-    const unsupported = /^BERTH_(MAX_STALENESS|METRICS_PUBLIC)$/;
+    const sources = ["src/config.ts", "src/tracing-config.ts"].map((path) => readFile(join(root, path), "utf8"));
+    const source = (await Promise.all(sources)).join();
+    const unsupported = /^BERTH_MAX_STALENESS$/;
     const read = [...source.matchAll(/"([A-Z]+(?:_[A-Z]+)*)"/g)]
       .map(([, name = ""]) => name)
       .filter((name) => !unsupported.test(name));

@@ -35,6 +35,7 @@ const requirements = {
   python3: debian("python3"),
   "python3-requests": { find: findPythonWithRequests, how: "apt-get install python3-requests" },
   openssl: debian("openssl"),
+  promtool: debian("promtool", "prometheus"),
   java: debian("java", "openjdk-17-jre-headless"),
   keycloak: { find: findKeycloak, how: "bash test/support/install-keycloak.sh" },
 } satisfies Record<string, Requirement>;

@@ -26,6 +26,8 @@ Environment (README.md has all of it):
   HTTPS_PROXY, NO_PROXY          a forward proxy for issuers, and hosts that are reached without it
   BERTH_DRAIN_DELAY              seconds that it serves on after SIGTERM, not ready any more (0)
   LOG_LEVEL                      debug, info, warn or error (info)
+  BERTH_METRICS_PUBLIC           true: /metrics without a token (false)
+  OTEL_EXPORTER_OTLP_ENDPOINT    where traces are sent
 Each secret may come from a file instead: NAME_FILE.`;
 
 const CANNOT_START = "Berth cannot start.";
