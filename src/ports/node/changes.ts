@@ -3,6 +3,7 @@ import type postgres from "postgres";
 import type { Secret } from "../../domain/secret.ts";
 import type { Log } from "../../platform.ts";
 import { type ChangeListener, type Changes, changesChannel, readChange } from "../../store/changes.ts";
+import { importPostgres } from "./postgres-driver.ts";
 
 export interface OpenChanges extends Changes {
   close(): Promise<void>;
@@ -28,7 +29,7 @@ export async function listenToPostgres(
   listener: ChangeListener,
   log: Log,
 ): Promise<OpenChanges> {
-  const { default: connect } = await import("postgres");
+  const connect = await importPostgres();
   const period = Math.min((maxStaleness * 1000) / BEATS, MAX_BEAT_MILLISECONDS);
   const beatChannel = `berth_beat_${crypto.randomUUID()}`;
   const sent = new Map<number, number>();

@@ -8,6 +8,7 @@ import type { Log } from "../../platform.ts";
 import { type ChangeListener, unheard } from "../../store/changes.ts";
 import { type Db, drizzleOptions } from "../../store/db.ts";
 import { listenToEmbedded, listenToPostgres, type OpenChanges } from "./changes.ts";
+import { importPostgres, type PoolOptions } from "./postgres-driver.ts";
 
 export interface Database {
   readonly db: Db;
@@ -22,17 +23,21 @@ const migrationsFolder = fileURLToPath(new URL("../../../drizzle", import.meta.u
 /** Any number that nothing else in the database locks. */
 const MIGRATION_LOCK = 0x6272_6d67;
 const POOL_SIZE = 10;
-const CONNECT_SECONDS = 10;
+const CONNECT_SECONDS = 5;
+/** Between two tries to connect: its return is noticed as soon. */
+const BACKOFF_SECONDS = 0.2;
+/** Longer than anything waits for a lock. */
+const ANSWER_SECONDS = 8;
 
 /** Opens PostgreSQL with its schema current: one instance migrates, the others wait for it. */
 export async function openPostgres(url: Secret): Promise<Database> {
-  const [{ default: postgres }, { drizzle }, { migrate }] = await Promise.all([
-    import("postgres"),
+  const postgres = await importPostgres();
+  const [{ drizzle }, { migrate }] = await Promise.all([
     import("drizzle-orm/postgres-js"),
     import("drizzle-orm/postgres-js/migrator"),
   ]);
-  const connect = (max: number) =>
-    postgres(url.reveal(), { max, connect_timeout: CONNECT_SECONDS, onnotice: () => {} });
+  const connect = (max: number, more: PoolOptions = {}) =>
+    postgres(url.reveal(), { max, connect_timeout: CONNECT_SECONDS, onnotice: () => {}, ...more });
 
   const migrator = connect(1);
   try {
@@ -41,7 +46,7 @@ export async function openPostgres(url: Secret): Promise<Database> {
   } finally {
     await migrator.end();
   }
-  const sql = connect(POOL_SIZE);
+  const sql = connect(POOL_SIZE, { backoff: () => BACKOFF_SECONDS, answer_timeout: ANSWER_SECONDS });
   return {
     db: drizzle(sql, drizzleOptions) as unknown as Db,
     connections: POOL_SIZE,
