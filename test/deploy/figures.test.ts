@@ -106,6 +106,10 @@ function check(expression: string): readonly string[] {
   return grouping;
 }
 
+it("the figures tell when the database was last heard, where it is PostgreSQL", () => {
+  expect(text).toMatch(/^berth_notification_heartbeat_age_seconds [0-9.]+$/m);
+});
+
 describe("the dashboard", () => {
   it("asks for nothing that the service does not tell, and names what it groups by", () => {
     expect(targets.length).toBeGreaterThan(20);

@@ -127,6 +127,14 @@ describe("the figures", () => {
     expect(routes).not.toMatch(/one|two|three/);
   });
 
+  it("tell which caches are hit while they may be believed", async () => {
+    const ask = () => call(`${berth.url}/v2/auth?service=${berth.host}&scope=repository:acme/app:pull`);
+    for (const { status } of [await ask(), await ask()]) expect(status).toBe(200);
+    const lookups = await samples("berth_cache_lookups_total");
+    expect(lookups['cache="registries",result="hit"']).toBeGreaterThan(0);
+    expect(lookups['cache="open",result="miss"']).toBeGreaterThan(0);
+  });
+
   it("tell what the process and its database do", async () => {
     expect(await samples("berth_database_pool_connections")).toEqual({ "": 1 });
     expect(Object.keys(await samples("berth_database_operation_duration_seconds_count"))).toEqual(

@@ -28,6 +28,7 @@ import { createIssuerFetch } from "./issuer-fetch.ts";
 import { listen } from "./listen.ts";
 import { createNodeMetrics, type NodeMetrics } from "./metrics.ts";
 import { gatherFromPrimary } from "./metrics-cluster.ts";
+import { observeCaches } from "./observed-caches.ts";
 import { observeDatabase } from "./observed-database.ts";
 import { createReplaceableSealer, reloadSecretKeys } from "./secret-key.ts";
 import { importSigner } from "./signer.ts";
@@ -84,6 +85,9 @@ export async function startServer({ environment, write, clock = systemClock }: S
     const keyMemory = createKeyMemory();
     const changes = await storage.database.listen(listenFor(memory, keyMemory), config.maxStaleness, log);
     closers.push(changes.close);
+    const verdicts = createVerdicts();
+    const { logins, federations, unrevoked, staticTokens: static_tokens, issuers, open, registries } = memory;
+    observeCaches({ logins, federations, unrevoked, static_tokens, issuers, open, registries, verdicts }, metrics);
     const fetch = traceFetch(tracing, createIssuerFetch({ proxy: config.proxy }));
     const deps: Deps = {
       config,
@@ -96,7 +100,7 @@ export async function startServer({ environment, write, clock = systemClock }: S
       fetch,
       changes,
       recall: createRecall({ db, clock, changes }, memory),
-      verdicts: createVerdicts(),
+      verdicts,
       sha256: (text) => hash("sha256", text, "base64url"),
       keys: createKeys({ db, sealer, clock, changes, importSigner }, keyMemory),
       sealer,
@@ -117,6 +121,9 @@ export async function startServer({ environment, write, clock = systemClock }: S
       peerAddress: (c) => getConnInfo(c).remote.address,
     };
     metrics.watch("poolSize", () => connections);
+    if (config.databaseUrl && config.maxStaleness > 0) {
+      metrics.watch("heartbeatAge", () => Math.min(changes.age() / 1000, NEVER_SECONDS));
+    }
     metrics.watch("auditLeftOut", () => deps.refusalTally.leftOut);
     closers.push(() => writeSummary(deps).catch((error) => log.error("a summary was lost", { error })));
     const maintainNow = () => maintain(db, { config, sealer, clock, random });
@@ -154,6 +161,9 @@ function listenFor(memory: RecallMemory, keyMemory: KeyMemory): ChangeListener {
     },
   };
 }
+
+/** A channel that was never heard, as a number that JSON has. */
+const NEVER_SECONDS = 24 * 3600;
 
 /** @returns a function that ends it */
 function every(
