@@ -63,6 +63,7 @@ describe("the configuration", () => {
       logLevel: "info",
       maxStaleness: 1,
       metricsPublic: false,
+      drainDelay: 0,
     });
   });
 
