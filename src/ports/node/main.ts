@@ -1,15 +1,17 @@
 #!/usr/bin/env node
+import cluster from "node:cluster";
 import { readFileSync } from "node:fs";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { ConfigError } from "../../config.ts";
 import { SealError } from "../../tokens/sealing.ts";
 import { backup } from "./backup/backup.ts";
 import { BackupError } from "./backup/backup-file.ts";
 import { restore } from "./backup/restore.ts";
+import { serveByWorkers } from "./cluster.ts";
 import { DataDirError } from "./data-dir.ts";
 import { createLineWriter } from "./line-writer.ts";
 import { migrate } from "./migrate.ts";
-import { type RunningServer, startServer } from "./server.ts";
+import type { RunningServer } from "./server.ts";
 
 const ENVIRONMENT = `
 Environment (README.md has all of it):
@@ -30,6 +32,7 @@ Environment (README.md has all of it):
   OTEL_EXPORTER_OTLP_ENDPOINT    where traces are sent
 Each secret may come from a file instead: NAME_FILE.`;
 
+const MAX_WORKERS = 256;
 const CANNOT_START = "Berth cannot start.";
 const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
 
@@ -40,8 +43,9 @@ const program = new Command("berth")
 program
   .command("serve")
   .description("run the service until SIGTERM or SIGINT")
+  .option("--workers <number>", "processes that share the port, on PostgreSQL: one for each processor", readWorkers, 1)
   .addHelpText("after", ENVIRONMENT)
-  .action(serve);
+  .action(({ workers }: { workers: number }) => (workers > 1 && cluster.isPrimary ? serveByMany(workers) : serve()));
 program
   .command("migrate")
   .description("prepare the PostgreSQL of DATABASE_URL for this version, and end: its schema, first superuser and keys")
@@ -67,7 +71,23 @@ program
   );
 await program.parseAsync();
 
+async function serveByMany(workers: number): Promise<void> {
+  if (!process.env.DATABASE_URL?.trim() && !process.env.DATABASE_URL_FILE?.trim()) {
+    return refuse(CANNOT_START)(
+      new ConfigError(["--workers needs PostgreSQL: set DATABASE_URL. The embedded database is one process's alone."]),
+    );
+  }
+  process.exitCode = await serveByWorkers(workers);
+}
+
+function readWorkers(value: string): number {
+  const number = /^[0-9]{1,3}$/.test(value) ? Number(value) : 0;
+  if (number < 1 || number > MAX_WORKERS) throw new InvalidArgumentError(`It must be 1 to ${MAX_WORKERS}.`);
+  return number;
+}
+
 async function serve(): Promise<void> {
+  const { startServer } = await import("./server.ts");
   const starting = startServer({ environment: process.env, write: createLineWriter(process.stdout) });
   stopOnSignal(starting);
   try {
@@ -82,6 +102,8 @@ function refuse(what: string): (error: unknown) => void {
   return (error) => {
     process.stderr.write(`${clearLine()}${what}\n${explain(error)}\n`);
     process.exitCode = 1;
+    // What is between a worker and its primary would keep it.
+    cluster.worker?.disconnect();
   };
 }
 
