@@ -29,7 +29,7 @@ async function write({ uses, db, clock }: WriteDeps): Promise<void> {
   try {
     const written = await db.transaction(async (tx) => {
       await addRepositoryUses(tx, repositories);
-      const touched = await touchRobots(tx, [...robots.keys()], new Date(clock.now()));
+      const touched = await touchRobots(tx, robots);
       return { touched, counted: await addBindingUses(tx, bindings) };
     });
     for (const id of written.touched) robots.delete(id);

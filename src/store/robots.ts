@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, isNull, lt, or } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNull, sql } from "drizzle-orm";
 import type { RobotName } from "../domain/names.ts";
 import type { Db } from "./db.ts";
 import { organizations, robots } from "./schema.ts";
@@ -62,23 +62,24 @@ export async function updateRobot(db: Db, id: string, change: RobotChange): Prom
 }
 
 /**
- * Notes that robots were seen, but for those that somebody holds just now.
+ * Notes when robots were seen, by their ids, but for those that somebody holds just now.
  *
  * @returns the ids of those noted
  */
-export async function touchRobots(tx: Db, ids: readonly string[], at: Date): Promise<string[]> {
-  if (ids.length === 0) return [];
+export async function touchRobots(tx: Db, seen: ReadonlyMap<string, Date>): Promise<string[]> {
+  if (seen.size === 0) return [];
   const free = await tx
     .select({ id: robots.id })
     .from(robots)
-    .where(inArray(robots.id, [...ids]))
+    .where(inArray(robots.id, [...seen.keys()]))
     .for("no key update", { skipLocked: true });
-  const touched = free.map(({ id }) => id);
+  const rows = free.map(({ id }) => ({ id, at: seen.get(id) }));
   await tx
     .update(robots)
-    .set({ lastAccessed: at })
-    .where(and(inArray(robots.id, touched), or(isNull(robots.lastAccessed), lt(robots.lastAccessed, at))));
-  return touched;
+    .set({ lastAccessed: sql`greatest(${robots.lastAccessed}, seen.at)` })
+    .from(sql`json_to_recordset(${JSON.stringify(rows)}::json) as seen(id uuid, at timestamptz)`)
+    .where(sql`${robots.id} = seen.id`);
+  return free.map(({ id }) => id);
 }
 
 export async function deleteRobot(db: Db, id: string): Promise<void> {

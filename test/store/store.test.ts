@@ -98,12 +98,13 @@ describeOnBoth("the store", (database) => {
     const later = (seconds: number) => new Date(at.getTime() + seconds * 1000);
     const lastAccessed = async () =>
       (await findRobot(db, { organization: "acme", robot: "touched" }))?.robot.lastAccessed;
-    await touchRobots(db, [id], at);
-    await touchRobots(db, [id], later(-1));
+    await touchRobots(db, new Map([[id, at]]));
+    await touchRobots(db, new Map([[id, later(-1)]]));
     expect(await lastAccessed()).toEqual(at);
-    expect((await touchRobots(db, [id, other, uuidv7()], later(2))).toSorted()).toEqual([id, other].toSorted());
+    const seen = new Map([id, other, uuidv7()].map((one) => [one, later(2)]));
+    expect((await touchRobots(db, seen)).toSorted()).toEqual([id, other].toSorted());
     expect(await lastAccessed()).toEqual(later(2));
-    await touchRobots(db, [id], later(1));
+    await touchRobots(db, new Map([[id, later(1)]]));
     expect(await lastAccessed()).toEqual(later(2));
   });
 

@@ -85,8 +85,15 @@ const mends: readonly Mend[] = [
   },
 ];
 
+let driver: Promise<typeof import("postgres")> | undefined;
+
 /** The driver, mended while it is loaded, where Node.js lets that be done: from 22.15 on. */
-export async function importPostgres(): Promise<typeof import("postgres")> {
+export function importPostgres(): Promise<typeof import("postgres")> {
+  driver ??= importMended();
+  return driver;
+}
+
+async function importMended(): Promise<typeof import("postgres")> {
   const hooks = module.registerHooks?.({
     load(url, context, next) {
       const loaded = next(url, context);
