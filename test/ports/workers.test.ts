@@ -42,7 +42,14 @@ describe("the bundle", () => {
 
   it("leaves what is Node's at home", () => {
     expect([...bundle.packages]).toEqual(expect.arrayContaining(["hono", "jose", "postgres", "openid-client"]));
-    for (const name of ["@electric-sql/pglite", "undici", "commander", "@hono/node-server"]) {
+    for (const name of [
+      "@electric-sql/pglite",
+      "undici",
+      "commander",
+      "@hono/node-server",
+      "prom-client",
+      "@opentelemetry/api",
+    ]) {
       expect(bundle.packages).not.toContain(name);
     }
   });
@@ -245,6 +252,16 @@ describe("in Cloudflare's runtime, beside an instance on Node", () => {
     const log = JSON.stringify(worker.log());
     for (const secret of [token, adminToken, secretKey]) expect(log).not.toContain(secret);
     expect(worker.log().some(({ message }) => message === "request failed")).toBe(false);
+  });
+
+  it("names its caller's trace in the log, and keeps no figures of its own", async () => {
+    const [trace, span] = ["0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"];
+    const { status, headers } = await call(`${worker.url}/metrics`, {
+      headers: { traceparent: `00-${trace}-${span}-01` },
+    });
+    expect(status).toBe(404);
+    const [line] = worker.log().filter(({ request_id }) => request_id === headers.get("x-request-id"));
+    expect(line).toMatchObject({ trace_id: trace, span_id: span });
   });
 
   it("that is not configured answers 503 and logs every problem", async () => {
