@@ -79,6 +79,19 @@ describe("`berth serve --workers`", () => {
     await expect.poll(statuses, { timeout: 1000, interval: 50 }).toEqual(Array(20).fill(401));
   });
 
+  it("tells by any of them the figures of all", async () => {
+    const url = await serve(2, "figures");
+    const logins = 20;
+    const login = () => fetch(`${url}/v2/auth?scope=repository:acme/app:pull`, { headers: { connection: "close" } });
+    for (const { status } of await Promise.all(Array.from({ length: logins }, login))) expect(status).toBe(200);
+    for (let time = 0; time < 4; time += 1) {
+      const headers = { authorization: "Bearer admin-token-of-this-test", connection: "close" };
+      const text = await (await fetch(`${url}/metrics`, { headers })).text();
+      expect(text).toMatch(new RegExp(`^berth_registry_tokens_total\\{outcome="granted".*\\} ${logins}$`, "m"));
+      expect(text).toMatch(/^berth_database_pool_connections 20$/m);
+    }
+  });
+
   it("says what is wrong and ends, once, when it cannot start", async () => {
     berth = launchBerth({ DATABASE_URL: "nonsense", PORT: "0" }, ["serve", "--workers", "2"]);
     expect(await berth.ended).toBe(1);
