@@ -11,8 +11,12 @@ export function jsonSchemaRoutes({ config }: Deps) {
   const routes = new Hono<AppEnv>();
   for (const [name, schema] of Object.entries(schemas)) {
     const $id = `${config.publicUrl}/schemas/${name}`;
-    const document = { ...z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }), $id };
-    routes.get(`/schemas/${name}`, (c) => c.json(document, 200, { "Content-Type": "application/schema+json" }));
+    // Few ask for it, and it takes longer to make than most answers.
+    let document: object | undefined;
+    routes.get(`/schemas/${name}`, (c) => {
+      document ??= { ...z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }), $id };
+      return c.json(document, 200, { "Content-Type": "application/schema+json" });
+    });
   }
   return routes;
 }

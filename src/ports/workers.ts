@@ -1,64 +1,37 @@
 import { drizzle } from "drizzle-orm/postgres-js";
+import { LinearRouter } from "hono/router/linear-router";
 import postgres from "postgres";
 import { uuidv7 } from "uuidv7";
 import { createApp } from "../app.ts";
-import { type Config, ConfigError } from "../config.ts";
+import { ConfigError } from "../config.ts";
 import type { Deps } from "../deps.ts";
-import { type BindingCompiler, createBindingCompiler } from "../domain/compiled-binding.ts";
-import type { FailedKnocks } from "../domain/failed-knocks.ts";
-import { createRefusalTally, type RefusalTally } from "../domain/refusal-tally.ts";
-import { createUses, type Uses } from "../domain/uses.ts";
+import { createUses } from "../domain/uses.ts";
 import { ndjson } from "../http/lines.ts";
 import { secureHeaders } from "../http/secure-headers.ts";
-import { createIssuerKeys, type IssuerMemory } from "../oidc/issuers.ts";
+import { createIssuerKeys } from "../oidc/issuers.ts";
 import { type FetchPolicy, IssuerFetchError } from "../oidc/safe-fetch.ts";
-import { type Clock, type Limiter, type Log, noMetrics, noTracing, type Random } from "../platform.ts";
+import { noMetrics, noTracing, type Random } from "../platform.ts";
 import { summarizeRefusals } from "../services/audit-refusals.ts";
 import { maintain } from "../services/bootstrap.ts";
-import { createKeyMemory, createKeys, type KeyMemory } from "../services/key-ring.ts";
-import { createLimiter } from "../services/limiter.ts";
+import { createKeys } from "../services/key-ring.ts";
 import { createRecall } from "../services/recall.ts";
-import { createRecallMemory, createVerdicts, type RecallMemory } from "../services/recall-memory.ts";
 import { writeUses } from "../services/write-uses.ts";
 import { unheard } from "../store/changes.ts";
 import { type Db, drizzleOptions } from "../store/db.ts";
-import { createSealer, type Sealer } from "../tokens/sealing.ts";
 import { sha256 } from "../tokens/signing-key.ts";
-import { createLog, describeTrace, warnOfRisks } from "./log.ts";
-import { type Bindings, readBindings } from "./workers/bindings.ts";
-import { type Pauses, shareLimits } from "./workers/shared-limiter.ts";
+import { createLog, describeTrace } from "./log.ts";
+import type { Bindings } from "./workers/bindings.ts";
+import { clock, type Isolate, openIsolate, writeLine } from "./workers/isolate.ts";
+import { shareLimits } from "./workers/shared-limiter.ts";
 
 /** The part of the platform's `ExecutionContext` that is used. */
 interface Execution {
   waitUntil(work: Promise<unknown>): void;
 }
 
-/**
- * What an isolate keeps from one request to the next: values alone. A connection, a fetch, or a promise
- * that waits for one belongs to the request that made it, and is of no use to another.
- */
-interface Isolate {
-  readonly config: Config;
-  readonly log: Log;
-  readonly sealer: Sealer;
-  readonly keys: KeyMemory;
-  readonly recall: RecallMemory;
-  readonly verdicts: Deps["verdicts"];
-  readonly issuers: IssuerMemory;
-  readonly compile: BindingCompiler;
-  readonly limiter: Limiter;
-  readonly pauses: Pauses;
-  readonly refusalTally: RefusalTally;
-  readonly failedKnocks: FailedKnocks;
-  readonly named: Uses["named"];
-}
-
 let isolate: Isolate | undefined;
 
-const clock: Clock = { now: () => Date.now() };
 const random: Random = { uuid: uuidv7 };
-// biome-ignore lint/suspicious/noConsole: it is the platform's log
-const writeLine = (line: string) => console.log(line);
 const CONNECT_SECONDS = 10;
 
 /**
@@ -76,7 +49,7 @@ export default {
     const deps = depsOf(isolate, bindings, db, request);
     let streamed: Promise<void> | undefined;
     try {
-      const { answer, taken } = followStream(await createApp(deps).fetch(request));
+      const { answer, taken } = followStream(await createApp(deps, { router: new LinearRouter() }).fetch(request));
       streamed = taken;
       return answer;
     } finally {
@@ -146,29 +119,6 @@ function followStream(answer: Response): { answer: Response; taken?: Promise<voi
   // Its end, good or bad, is the client's to see.
   const taken = answer.body.pipeTo(writable).catch(() => {});
   return { answer: new Response(readable, answer), taken };
-}
-
-/** @throws {ConfigError} */
-async function openIsolate(bindings: Bindings): Promise<Isolate> {
-  const config = readBindings(bindings);
-  const log = createLog(config.logLevel, writeLine);
-  warnOfRisks(config, log);
-  if (config.proxy) log.warn("HTTPS_PROXY is set, and has no effect on this platform");
-  return {
-    config,
-    log,
-    sealer: await createSealer(config.secretKeys ?? []),
-    keys: createKeyMemory(),
-    recall: createRecallMemory(),
-    verdicts: createVerdicts(),
-    issuers: new Map(),
-    compile: createBindingCompiler(),
-    limiter: createLimiter(clock),
-    pauses: new Map(),
-    refusalTally: createRefusalTally(),
-    failedKnocks: new Map(),
-    named: new Map(),
-  };
 }
 
 function answerMisconfigured(error: unknown, { PUBLIC_URL }: Bindings): Response {

@@ -240,6 +240,26 @@ describe("in Cloudflare's runtime, beside an instance on Node", () => {
     expect((await call(`${worker.url}/readyz`)).status).toBe(200);
   });
 
+  it("answers 503 where its connection is lost in the middle of a change, of which nothing stays", async () => {
+    const [watcher, holder] = [postgres(databaseUrl, { max: 1 }), postgres(databaseUrl, { max: 1 })];
+    try {
+      const held = await holder.reserve();
+      await held`begin`;
+      await held`lock table audit_records in access exclusive mode`;
+      const changing = manage("PATCH", "/organization/acme/robots/ci", { description: "half done" });
+      const waiting = () => watcher`
+        select pid from pg_stat_activity where wait_event_type = 'Lock' and query like '%audit_records%'`;
+      await expect.poll(waiting).toHaveLength(1);
+      for (const { pid } of await waiting()) await watcher`select pg_terminate_backend(${pid})`;
+      expect((await changing).status).toBe(503);
+      await held`rollback`;
+      held.release();
+      expect((await manage("GET", "/organization/acme/robots/ci")).body.description).toBe("");
+    } finally {
+      await Promise.all([watcher.end(), holder.end()]);
+    }
+  });
+
   it("logs a line for each request, with the address that Cloudflare saw, and no credential", async () => {
     const token = await issuer.sign(nodeUrl);
     const { headers } = await exchange(worker.url, token);
