@@ -6,6 +6,8 @@ import { type Contest, takeTurns } from "./compare.ts";
 import type { Call } from "./load.ts";
 import { authorization, type Robot } from "./robots.ts";
 
+/** Exchanges under way at once while calls are made ready. */
+const AT_ONCE = 20;
 const EXCHANGE = "/oauth2/federation/robot/token";
 
 export interface Servers {
@@ -38,37 +40,74 @@ export function exchangeContest({ baseline, berth }: Servers, robots: readonly R
   return contest;
 }
 
-/** The registry token endpoint, beside signing a token. */
+/** The registry token endpoint, beside signing a token: robots that come again, each with its own token. */
 export async function registryTokenContest(
   { baseline, berth }: Servers,
   robots: readonly Robot[],
   issuer: TestIssuer,
 ): Promise<Contest<ScopedCall>> {
-  const isNew = distinct();
-  const service = new URL(berth).host;
-  const logins = await Promise.all(
-    robots.map(async (robot) => {
-      const { path, headers } = await exchangeCall(berth, robot, issuer);
-      const { body } = await call(`${berth}${path}`, { headers });
-      return { robot, headers: authorization(robot, body.token) };
-    }),
-  );
+  const logins = await logIn(berth, robots, issuer);
   return {
     baseline: { title: "sign ES256", origin: baseline, path: "/signature" },
     subject: { title: "registry token", origin: berth },
-    prepare: async (count) =>
-      takeTurns(logins, count).map(({ robot, headers }, i) => {
-        const access = accessOf(robot, Math.floor(i / logins.length));
-        const scopes = access.map(({ type, name, actions }) => `&scope=${type}:${name}:${actions.join(",")}`);
-        return { robot, headers, access, path: `/v2/auth?service=${service}${scopes.join("")}` };
-      }),
-    check({ call: { robot, access }, body }) {
-      const token = readToken(body);
-      const claims = decodeJwt(token);
-      equal(claims.sub, robot.name);
-      deepStrictEqual(claims.access, access);
-      isNew(token);
+    prepare: async (count) => takeTurns(logins, count).map((login, i) => scopedCall(berth, login, i / logins.length)),
+    check: checkRegistryToken(),
+  };
+}
+
+/**
+ * The same where nothing is known of anybody, beside asking for one row and signing: each call has a robot token
+ * that was never seen before.
+ */
+export function coldRegistryTokenContest(
+  { baseline, berth }: Servers,
+  robots: readonly Robot[],
+  issuer: TestIssuer,
+): Contest<ScopedCall> {
+  return {
+    baseline: { title: "SELECT a row, sign ES256", origin: baseline, path: "/select" },
+    subject: { title: "registry token, cold", origin: berth },
+    async prepare(count) {
+      const logins = await logIn(berth, takeTurns(robots, count), issuer);
+      return logins.map((login, i) => scopedCall(berth, login, i / robots.length));
     },
+    check: checkRegistryToken(),
+  };
+}
+
+interface LoggedIn {
+  readonly robot: Robot;
+  readonly headers: Call["headers"];
+}
+
+/** A robot token for each. */
+async function logIn(berth: string, robots: readonly Robot[], issuer: TestIssuer): Promise<LoggedIn[]> {
+  const logins: LoggedIn[] = [];
+  for (let at = 0; at < robots.length; at += AT_ONCE) {
+    const some = robots.slice(at, at + AT_ONCE).map(async (robot) => {
+      const { path, headers } = await exchangeCall(berth, robot, issuer);
+      const { body } = await call(`${berth}${path}`, { headers });
+      return { robot, headers: authorization(robot, body.token) };
+    });
+    logins.push(...(await Promise.all(some)));
+  }
+  return logins;
+}
+
+function scopedCall(berth: string, { robot, headers }: LoggedIn, turn: number): ScopedCall {
+  const access = accessOf(robot, Math.floor(turn));
+  const scopes = access.map(({ type, name, actions }) => `&scope=${type}:${name}:${actions.join(",")}`);
+  return { robot, headers, access, path: `/v2/auth?service=${new URL(berth).host}${scopes.join("")}` };
+}
+
+function checkRegistryToken(): Contest<ScopedCall>["check"] {
+  const isNew = distinct();
+  return ({ call: { robot, access }, body }) => {
+    const token = readToken(body);
+    const claims = decodeJwt(token);
+    equal(claims.sub, robot.name);
+    deepStrictEqual(claims.access, access);
+    isNew(token);
   };
 }
 

@@ -1,23 +1,16 @@
-import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { styleText } from "node:util";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { startIssuer } from "../test/support/issuer.ts";
-import { compare } from "./compare.ts";
-import { exchangeContest, registryTokenContest } from "./contests.ts";
-import { type DatabaseKind, databases, openDatabases } from "./database.ts";
+import { type DatabaseKind, databases } from "./database.ts";
 import { connections } from "./load.ts";
-import { startServerProcess } from "./process.ts";
-import { createRobots } from "./robots.ts";
-import { count, formatTable, type Row } from "./table.ts";
+import { type Closers, measureGrowth, measureThroughput, openBench } from "./measure.ts";
+import { count, type Figure, formatFigures, formatTable, type Row } from "./table.ts";
 import { compareVerification } from "./verification.ts";
 
 /** How much more a strict verification may cost than a bare one. */
 const MAX_VERIFICATION_COST = 1.3;
 
-type Closer = () => Promise<void>;
-
-const { seconds, database } = new Command("npm run bench --")
+const { seconds, database, growth } = new Command("npm run bench --")
   .description(
     "Measures Berth beside the least work that any server would have to do. bench/README.md says how to read it.",
   )
@@ -25,20 +18,22 @@ const { seconds, database } = new Command("npm run bench --")
   .addOption(
     new Option("--database <kind>", "measure on this one alone (default: one after the other)").choices(databases),
   )
+  .option("--no-growth", "leave out the database with a million bindings, which takes a few minutes")
   .showHelpAfterError()
   .parse()
-  .opts<{ seconds: number; database?: DatabaseKind }>();
+  .opts<{ seconds: number; database?: DatabaseKind; growth: boolean }>();
 
 const interrupted = new Promise<never>((_, reject) => {
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => reject(new Error(signal)));
 });
 const rows: Row[] = [];
+const figures: Figure[] = [];
 tell("verification: in this process");
 rows.push({ comparison: await compareVerification(seconds), reach: 1 / MAX_VERIFICATION_COST });
 for (const kind of database ? [database] : databases) {
-  const closers: Closer[] = [];
+  const closers: Closers = [];
   try {
-    rows.push(...(await Promise.race([measure(kind, closers), interrupted])));
+    await Promise.race([measure(kind, closers), interrupted]);
   } catch (error) {
     console.error(`The benchmark ended early: ${error instanceof Error ? error.message : error}`);
     process.exitCode = 1;
@@ -47,44 +42,23 @@ for (const kind of database ? [database] : databases) {
     for (const close of closers.reverse()) await close();
   }
 }
-if (!process.exitCode) report(rows);
+if (!process.exitCode) report(rows, figures);
 process.exit();
 
-/** Both comparisons on one kind of database, with servers and data of their own. */
-async function measure(kind: DatabaseKind, closers: Closer[]): Promise<Row[]> {
-  tell(`${kind}: starting`);
-  const issuer = await startIssuer();
-  closers.push(issuer.close);
-  const databases = await openDatabases(kind);
-  closers.push(databases.remove);
-  const adminToken = randomBytes(24).toString("base64url");
-  const berth = await startServerProcess(new URL("../src/ports/node/main.ts", import.meta.url), ["serve"], "/readyz", {
-    ...(await databases.create("berth")),
-    BERTH_ADMIN_TOKEN: adminToken,
-    BERTH_SECRET_KEY: randomBytes(32).toString("base64"),
-    BERTH_ALLOW_INSECURE_ISSUERS: "true",
-    BERTH_RATE_LIMITS: "off",
-  });
-  closers.push(berth.stop);
-  const baseline = await startServerProcess(new URL("./baseline.ts", import.meta.url), [], "/signature", {
-    ...(await databases.create("baseline")),
-    JWKS_URL: `${issuer.url}/jwks`,
-  });
-  closers.push(baseline.stop);
-
-  tell(`${kind}: making robots`);
-  const robots = await createRobots(berth.url, adminToken, issuer);
-  const servers = { berth: berth.url, baseline: baseline.url };
-  const tellOf = (line: string) => tell(`${kind}: ${line}`);
-  const registryTokens = await compare(await registryTokenContest(servers, robots, issuer), seconds, tellOf);
-  const exchanges = await compare(exchangeContest(servers, robots, issuer), seconds, tellOf);
-  return [registryTokens, exchanges].map((comparison) => ({ database: kind, comparison }));
+async function measure(kind: DatabaseKind, closers: Closers): Promise<void> {
+  const bench = await openBench(kind, seconds, closers, (line) => tell(`${kind}: ${line}`));
+  const measured = await measureThroughput(bench, kind);
+  rows.push(...measured.rows);
+  figures.push(...measured.figures);
+  if (kind === "postgres" && growth) figures.push(...(await measureGrowth(bench)));
 }
 
-function report(rows: readonly Row[]): void {
+function report(rows: readonly Row[], figures: readonly Figure[]): void {
   const checked = rows.reduce((sum, { comparison }) => sum + comparison.checked, 0);
   console.log(`
 ${formatTable(rows)}
+
+${formatFigures(figures)}
 
 Every one of ${count(checked)} answers of Berth was 200 with a token of its own, for what was asked.
 ${connections} connections, each with one request under way, on ${availableParallelism()} CPUs. bench/README.md says how to read this.`);

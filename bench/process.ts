@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Environment } from "../src/environment.ts";
@@ -8,6 +9,10 @@ import { freePort } from "../test/support/free-port.ts";
 /** A server in a process of its own, so that it shares no event loop with the load. */
 export interface ServerProcess {
   readonly url: string;
+  /** Seconds from the start until it answered. */
+  readonly readyAfter: number;
+  /** Bytes in memory now. */
+  resident(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -19,6 +24,7 @@ export async function startServerProcess(
   environment: Environment,
 ): Promise<ServerProcess> {
   const port = await freePort();
+  const startedAt = performance.now();
   const url = `http://127.0.0.1:${port}`;
   const child = spawn(process.execPath, [fileURLToPath(script), ...parameters], {
     env: { ...process.env, ...environment, PORT: String(port) },
@@ -30,10 +36,16 @@ export async function startServerProcess(
   process.once("exit", kill);
   while (!(await answers(`${url}${readyPath}`))) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${script.pathname} did not start`);
-    await delay(50);
+    await delay(10);
   }
+  const readyAfter = (performance.now() - startedAt) / 1000;
   return {
     url,
+    readyAfter,
+    async resident() {
+      const status = await readFile(`/proc/${child.pid}/status`, "utf8");
+      return Number(/^VmRSS:\s+([0-9]+) kB/m.exec(status)?.[1]) * 1024;
+    },
     async stop() {
       process.off("exit", kill);
       kill();

@@ -10,6 +10,24 @@ export interface Row {
   readonly reach?: number;
 }
 
+/** One that stands beside a limit, not beside a baseline. */
+export interface Figure {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly limit?: number;
+}
+
+export function formatFigures(figures: readonly Figure[]): string {
+  const width = Math.max(...figures.map(({ what }) => what.length));
+  return figures
+    .map(({ what, value, unit, limit }) => {
+      const figure = `${what.padEnd(width)}  ${value.toPrecision(3).padStart(5)} ${unit}`;
+      return limit === undefined ? figure : `${figure}, at most ${limit}`;
+    })
+    .join("\n");
+}
+
 const HEAD = ["database", "what", "a second", "ratio", "its range", "reach", "p50 ms", "p99 ms"];
 /** The columns of words; the others hold figures and end flush. */
 const WORDS = 2;
