@@ -10,6 +10,8 @@ const WINDOW_SECONDS = 60;
  */
 export function createLimiter({ now }: Clock): Limiter {
   const fullAt = new Map<string, number>();
+  let latest = 0;
+  let setBack = 0;
 
   return {
     async take(bucket, perMinute) {
@@ -28,16 +30,16 @@ export function createLimiter({ now }: Clock): Limiter {
     },
   };
 
+  /** They never go back: a clock that was set back would empty every bucket. */
   function seconds(): number {
-    return now() / 1000;
+    const at = now() / 1000;
+    setBack = Math.max(setBack, latest - at);
+    latest = at + setBack;
+    return latest;
   }
 
   function fullAgainAt(bucket: string): number {
-    const at = fullAt.get(bucket) ?? 0;
-    const latest = seconds() + WINDOW_SECONDS;
-    // A clock that was set back would keep it empty until it is that time again.
-    if (at > latest) fullAt.set(bucket, latest);
-    return Math.min(Math.max(at, seconds()), latest);
+    return Math.max(fullAt.get(bucket) ?? 0, seconds());
   }
 
   function waitFor(bucket: string, perMinute: number): number {

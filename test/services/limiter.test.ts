@@ -110,6 +110,13 @@ describe("a clock that is set back", () => {
     advance(60);
     expect(await limiter.take("a", 5)).toBe(0);
   });
+
+  it("leaves every bucket as full as it was", async () => {
+    await limiter.take("a", 5);
+    advance(-24 * 3600);
+    for (let left = 0; left < 4; left += 1) expect(await limiter.take("a", 5)).toBe(0);
+    expect(await limiter.take("a", 5)).toBeGreaterThan(0);
+  });
 });
 
 describe("all buckets", () => {
