@@ -1,5 +1,5 @@
 import cluster, { type Worker } from "node:cluster";
-import { AggregatorRegistry } from "prom-client";
+import { unite } from "./exposition.ts";
 import type { NodeMetricsOptions } from "./metrics.ts";
 import type { Figures } from "./tally.ts";
 
@@ -67,7 +67,7 @@ export function relayMetrics(): () => void {
     const last = latest.get(worker.id) ?? [];
     latest.delete(worker.id);
     const counted = last.filter(({ type }) => type === "counter" || type === "histogram");
-    ofEnded = await sum([ofEnded, counted]);
+    ofEnded = await unite([ofEnded, counted]);
   };
   const bury = (worker: Worker) => {
     burials = burials
@@ -78,11 +78,6 @@ export function relayMetrics(): () => void {
   };
   cluster.on("message", hear).on("exit", bury);
   return () => cluster.off("message", hear).off("exit", bury);
-}
-
-async function sum(processes: readonly Figures[]): Promise<Figures> {
-  const registry = AggregatorRegistry.aggregate(processes as unknown as object[]);
-  return (await registry.getMetricsAsJSON()) as unknown as Figures;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { AggregatorRegistry, collectDefaultMetrics, Registry, type RegistryContentType } from "prom-client";
+import { collectDefaultMetrics, Registry } from "prom-client";
 import type { Metrics, MetricsFormat, MetricsPage } from "../../platform.ts";
+import { present, unite } from "./exposition.ts";
 import {
   BUILD,
   CACHE_LOOKUPS,
@@ -118,7 +119,7 @@ export function createNodeMetrics({ share }: NodeMetricsOptions = {}): NodeMetri
       ];
     },
     async page(format) {
-      return present(gather ? await gather() : [await metrics.snapshot()], format);
+      return present(gather ? await unite(await gather()) : await metrics.snapshot(), format);
     },
   };
   const gather = share?.(metrics.snapshot);
@@ -139,33 +140,6 @@ function figuresOfProcess(): Registry {
   }
   return ofProcess;
 }
-
-const CONTENT_TYPES = {
-  prometheus: Registry.PROMETHEUS_CONTENT_TYPE,
-  openmetrics: Registry.OPENMETRICS_CONTENT_TYPE,
-} as const satisfies Record<MetricsFormat, RegistryContentType>;
-
-/** Figures of one process are shown as they are; those of several become one, as each metric says how. */
-async function present(processes: readonly Figures[], format: MetricsFormat): Promise<MetricsPage> {
-  const alone = processes.length === 1;
-  const shown = processes.map((snapshots) =>
-    snapshots.map((snapshot) => ({
-      ...snapshot,
-      // In OpenMetrics it is the sample that ends in _total; prom-client puts it there.
-      name:
-        format === "openmetrics" && snapshot.type === "counter" ? snapshot.name.replace(/_total$/, "") : snapshot.name,
-      ...(alone && { aggregator: "first" as const }),
-    })),
-  );
-  const registry = aggregate(shown, CONTENT_TYPES[format]);
-  return { contentType: registry.contentType, text: await registry.metrics() };
-}
-
-/** Its types know nothing of the content type that it takes. */
-const aggregate = AggregatorRegistry.aggregate as unknown as (
-  processes: readonly Figures[],
-  contentType: RegistryContentType,
-) => Registry<RegistryContentType>;
 
 function classOf(status: number): string {
   return `${Math.floor(status / 100)}xx`;
