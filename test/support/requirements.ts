@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { describe, it } from "vitest";
@@ -36,6 +36,7 @@ const requirements = {
   "python3-requests": { find: findPythonWithRequests, how: "apt-get install python3-requests" },
   openssl: debian("openssl"),
   promtool: debian("promtool", "prometheus"),
+  faketime: { find: findFaketime, how: "apt-get install libfaketime" },
   java: debian("java", "openjdk-17-jre-headless"),
   keycloak: { find: findKeycloak, how: "bash test/support/install-keycloak.sh" },
 } satisfies Record<string, Requirement>;
@@ -83,6 +84,12 @@ function findPythonWithRequests(): string | undefined {
   return [which("python3"), "/usr/bin/python3"].find(
     (python) => python && spawnSync(python, ["-c", "import requests"]).status === 0,
   );
+}
+
+/** The library of the many-threaded, in the folder of whatever architecture this is. */
+function findFaketime(): string | undefined {
+  const folders = existsSync("/usr/lib") ? readdirSync("/usr/lib").map((name) => join("/usr/lib", name)) : [];
+  return folders.map((folder) => join(folder, "faketime", "libfaketimeMT.so.1")).find(existsSync);
 }
 
 /** `KEYCLOAK_HOME`, or where the script above puts it. */
