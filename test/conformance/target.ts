@@ -47,6 +47,9 @@ export function manage(
   });
 }
 
+/** How long something may take that others have to hear of: on a quiet machine a second is plenty. */
+export const soon = { timeout: 5000 };
+
 /** What an answer holds that has to be good. */
 export async function good(asked: Promise<ApiAnswer>) {
   const { status, body } = await asked;

@@ -43,7 +43,10 @@ export async function openIsolate(bindings: Bindings): Promise<Isolate> {
   const config = readBindings(bindings);
   const log = createLog(config.logLevel, writeLine);
   warnOfRisks(config, log);
-  if (config.proxy) log.warn("HTTPS_PROXY is set, and has no effect on this platform");
+  const { proxy, tracing } = config;
+  for (const [name, setting] of Object.entries({ HTTPS_PROXY: proxy, OTEL_EXPORTER_OTLP_ENDPOINT: tracing })) {
+    if (setting) log.warn(`${name} is set, and has no effect on this platform`);
+  }
   return {
     config,
     log,

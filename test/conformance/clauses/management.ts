@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { subject } from "../../support/issuer.ts";
 import { expectProblem } from "../../support/problems.ts";
 import type { Reach } from "../suite.ts";
-import { ask, exchange, good, login, makeRobot, manage } from "../target.ts";
+import { ask, exchange, good, login, makeRobot, manage, soon } from "../target.ts";
 
 export function managementClauses(reach: Reach): void {
   describe("management", () => {
@@ -56,7 +56,7 @@ export function managementClauses(reach: Reach): void {
       const change = await manage(target, "PATCH", `/organization/${organization}`, { email: null }, headers);
       expectProblem(change, 403, "forbidden");
       expect((await manage(target, "DELETE", `/principals/reads/tokens/${id}`)).status).toBe(204);
-      await expect.poll(async () => (await read("/user")).status, { timeout: 1000 }).toBe(401);
+      await expect.poll(async () => (await read("/user")).status, soon).toBe(401);
     });
 
     it("makes a robot the manager that its binding and its role allow", async () => {

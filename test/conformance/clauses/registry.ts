@@ -2,7 +2,7 @@ import { decodeJwt } from "jose";
 import { describe, expect, it } from "vitest";
 import { type ApiAnswer, basic } from "../../support/berth.ts";
 import type { Reach } from "../suite.ts";
-import { ask, good, login, makeRobot, manage, postForm, type Target } from "../target.ts";
+import { ask, good, login, makeRobot, manage, postForm, soon, type Target } from "../target.ts";
 
 const PATHS = ["/v2/auth", "/auth/token", "/auth"];
 const accessOf = (token: string) => decodeJwt<{ access: unknown }>(token).access;
@@ -159,7 +159,7 @@ export function registryClauses(reach: Reach): void {
         await good(
           end === "delete" ? manage(target, "DELETE", path) : manage(target, "PATCH", path, { token_ttl: 60 }),
         );
-        await expect.poll(async () => (await login(target, robot.name, token)).status, { timeout: 1000 }).toBe(401);
+        await expect.poll(async () => (await login(target, robot.name, token)).status, soon).toBe(401);
       }
     });
 
@@ -170,7 +170,7 @@ export function registryClauses(reach: Reach): void {
       await good(login(target, robot.name, token));
       expect((await manage(target, "GET", robot.path)).body.token).toBeNull();
       expect((await manage(target, "DELETE", `${robot.path}/token`)).status).toBe(204);
-      await expect.poll(async () => (await login(target, robot.name, token)).status, { timeout: 1000 }).toBe(401);
+      await expect.poll(async () => (await login(target, robot.name, token)).status, soon).toBe(401);
     });
   });
 }
