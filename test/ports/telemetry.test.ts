@@ -8,6 +8,7 @@ import { type CollectedSpan, type Collector, startCollector } from "../support/c
 import { makeDataDir } from "../support/embedded-database.ts";
 import { freePort } from "../support/free-port.ts";
 import { startIssuer, subject, type TestIssuer } from "../support/issuer.ts";
+import { run } from "../support/run.ts";
 
 const adminToken = randomBytes(24).toString("base64url");
 const caller = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331" };
@@ -176,6 +177,18 @@ describe("a collector that does not answer", () => {
       .poll(() => berth.lines().filter(({ message }) => message === "spans were lost").length, { timeout: 30_000 })
       .toBeGreaterThan(0);
     expect(await berth.end("SIGTERM")).toBe(0);
+  });
+});
+
+describe("without a collector", () => {
+  it("nothing is loaded that would send to one", async () => {
+    const server = new URL("../../src/ports/node/server.ts", import.meta.url).href;
+    const loaded = `await import(${JSON.stringify(server)});
+      const { createRequire } = await import("node:module");
+      console.log(Object.keys(createRequire(${JSON.stringify(server)}).cache).join());`;
+    const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", loaded]);
+    expect(stdout).toContain("prom-client");
+    expect(stdout).not.toMatch(/@opentelemetry.(sdk|exporter|otlp|resources)/);
   });
 });
 
