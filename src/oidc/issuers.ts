@@ -16,7 +16,7 @@ export interface IssuerKeysDeps {
   readonly allowInsecure: boolean;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  readonly metrics?: Pick<Metrics, "keyFetch">;
+  readonly metrics?: Pick<Metrics, "keyFetch" | "cacheLookup">;
 }
 
 /** An issuer, and where its keys come from. Several may share one issuer string, and no key. */
@@ -91,6 +91,7 @@ export function createIssuerKeys(deps: IssuerKeysDeps, memory: IssuerMemory = ne
       const entry = recall(source);
       const asked = seconds() >= entry.freshUntil && (await update(source, entry, party));
       const { keys } = entry;
+      deps.metrics?.cacheLookup("issuer_keys", !asked && keys?.has(kid) === true);
       if (!keys || seconds() >= entry.staleUntil) return { ok: false, refusal: outage(source, entry, entry.retryFrom) };
       if (keys.has(kid)) return pick(keys, kid);
 

@@ -133,6 +133,7 @@ describe("the figures", () => {
     const lookups = await samples("berth_cache_lookups_total");
     expect(lookups['cache="registries",result="hit"']).toBeGreaterThan(0);
     expect(lookups['cache="open",result="miss"']).toBeGreaterThan(0);
+    expect(lookups['cache="issuer_keys",result="hit"']).toBeGreaterThan(0);
   });
 
   it("tell what the process and its database do", async () => {
