@@ -5,7 +5,7 @@ import { basic } from "../support/berth.ts";
 import { type BerthProcess, spawnBerth } from "../support/berth-process.ts";
 import { makeDataDir } from "../support/embedded-database.ts";
 import { freePort } from "../support/free-port.ts";
-import { type RawAnswers, sendRaw } from "../support/raw-http.ts";
+import { LONGEST_MILLISECONDS, type RawAnswers, sendRaw } from "../support/raw-http.ts";
 
 /** What is no request, or is another one to whoever stands in front, over bare sockets. */
 
@@ -32,13 +32,14 @@ const post = (lines: string, body: string) =>
 const chunked = (body: string, coding = "chunked") => post(`Transfer-Encoding: ${coding}\r\n`, body);
 const sized = (length: string) => post(`Content-Length: ${length}\r\n`, `x${smuggled}`);
 const send = (bytes: string) => sendRaw(port, bytes);
+const sendUntilClosed = (bytes: string) => sendRaw(port, bytes, LONGEST_MILLISECONDS);
 
 /** One refusal and the end of the connection: nothing behind it was taken for a request. */
 function expectRefused({ statuses, closed, text }: RawAnswers, status = 400): void {
   expect({ statuses, closed }, text).toEqual({ statuses: [status], closed: true });
 }
 
-describe("a body whose end can be read in two ways is refused, and the connection ended", () => {
+describe.concurrent("a body whose end can be read in two ways is refused, and the connection ended", () => {
   it.each([
     [
       "Content-Length before Transfer-Encoding",
@@ -73,11 +74,11 @@ describe("a body whose end can be read in two ways is refused, and the connectio
     ["chunks ended by a bare LF", chunked(`1\nx\n0\n\n${smuggled}`)],
     ["a length in the trailers", chunked(`0\r\nContent-Length: 5\r\n\r\n${smuggled}`)],
   ])("%s", async (_, bytes = "") => {
-    expectRefused(await send(bytes));
+    expectRefused(await sendUntilClosed(bytes));
   });
 });
 
-describe("what is no HTTP/1.1 is refused, and the connection ended", () => {
+describe.concurrent("what is no HTTP/1.1 is refused, and the connection ended", () => {
   it.each([
     ["lines ended by a bare LF", "GET /healthz HTTP/1.1\nHost: berth\n\n"],
     ["a header ended by a bare LF", get("X: y\n")],
@@ -103,18 +104,18 @@ describe("what is no HTTP/1.1 is refused, and the connection ended", () => {
     ["the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
     ["the beginning of TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
   ])("%s", async (_, bytes = "") => {
-    expectRefused(await send(bytes + smuggled));
+    expectRefused(await sendUntilClosed(bytes + smuggled));
   });
 });
 
-describe("more than a header may have is 431, and the connection ended", () => {
+describe.concurrent("more than a header may have is 431, and the connection ended", () => {
   it.each([
     ["one value", get(`X: ${"a".repeat(limits.http.headerBytes)}\r\n`)],
     ["many lines", get(Array.from({ length: 3000 }, (_, index) => `name-${index}: x\r\n`).join(""))],
     ["the target", get("", `/${"a".repeat(limits.http.headerBytes)}`)],
     ["the trailers", chunked(`0\r\nX: ${"a".repeat(limits.http.headerBytes)}\r\n\r\n`)],
   ])("%s", async (_, bytes = "") => {
-    expectRefused(await send(bytes), 431);
+    expectRefused(await sendUntilClosed(bytes), 431);
   });
 
   it("and the longest token that may be is let through", async () => {
@@ -124,7 +125,7 @@ describe("more than a header may have is 431, and the connection ended", () => {
   });
 });
 
-describe("a header that is there twice", () => {
+describe.concurrent("a header that is there twice", () => {
   it("is refused where it is the host", async () => {
     expect((await send(get("Host: evil.example\r\n"))).statuses).toEqual([400]);
   });
@@ -138,7 +139,7 @@ describe("a header that is there twice", () => {
   });
 });
 
-describe("the host", () => {
+describe.concurrent("the host", () => {
   it.each(["a b", "evil/path", "[", "user@berth", "berth:99999999", "ber\tth", "", "berth#x", "berth?x", "ber\\th"])(
     "is refused where it is none: %j",
     async (name) => {
@@ -156,7 +157,7 @@ describe("the host", () => {
   });
 });
 
-describe("a target that is no path", () => {
+describe.concurrent("a target that is no path", () => {
   it.each(["*", "ftp://evil.example/healthz", "http://[/healthz"])("is refused: %s", async (target) => {
     for (const method of ["GET", "OPTIONS"]) {
       expect((await send(get("", target).replace("GET", method))).statuses).toEqual([400]);
@@ -164,12 +165,12 @@ describe("a target that is no path", () => {
   });
 
   it("by CONNECT ends the connection, and leads nowhere", async () => {
-    const { text, closed } = await send(`CONNECT evil.example:443 HTTP/1.1\r\n${host}\r\n${smuggled}`);
+    const { text, closed } = await sendUntilClosed(`CONNECT evil.example:443 HTTP/1.1\r\n${host}\r\n${smuggled}`);
     expect({ text, closed }).toEqual({ text: "", closed: true });
   });
 });
 
-describe("an offer", () => {
+describe.concurrent("an offer", () => {
   it.each([
     [
       "of HTTP/2",
@@ -198,7 +199,7 @@ describe("an offer", () => {
   });
 });
 
-describe("what stands behind a request", () => {
+describe.concurrent("what stands behind a request", () => {
   it("is the next one, answered in its turn", async () => {
     const { statuses } = await send(`${get()}${smuggled}${get()}`);
     expect(statuses).toEqual([200, 404, 200]);
@@ -211,7 +212,7 @@ describe("what stands behind a request", () => {
     ],
     ["GET", get(`Content-Length: ${smuggled.length}\r\n`) + smuggled],
   ])("is no request where it was sent as the body of %s", async (_, bytes) => {
-    const { statuses, closed } = await send(bytes);
+    const { statuses, closed } = await sendUntilClosed(bytes);
     expect([statuses.length, closed]).toEqual([1, true]);
   });
 

@@ -9,20 +9,25 @@ export interface RawAnswers {
   readonly closed: boolean;
 }
 
-/** After which nothing more is expected of a connection that stays open. */
+/** After an answer, when nothing more is expected of a connection that stays open. */
 const QUIET_MILLISECONDS = 300;
+export const LONGEST_MILLISECONDS = 5000;
 
-/** Sends bytes, each character one, and listens until the server ends the connection or is quiet. */
-export function sendRaw(port: number, bytes: string): Promise<RawAnswers> {
+/**
+ * Sends bytes, each character one, and listens until the server ends the connection or is quiet.
+ *
+ * @param quiet milliseconds; the longest there is where it has to end the connection
+ */
+export function sendRaw(port: number, bytes: string, quiet = QUIET_MILLISECONDS): Promise<RawAnswers> {
   return new Promise((resolve) => {
     let text = "";
     let closed = false;
     const socket = connect(port, "127.0.0.1", () => socket.write(Buffer.from(bytes, "latin1")));
-    const quiet = setTimeout(() => socket.destroy(), 3000);
+    let giveUp = setTimeout(() => socket.destroy(), LONGEST_MILLISECONDS);
     socket.on("data", (chunk) => {
       text += chunk.toString("latin1");
-      clearTimeout(quiet);
-      setTimeout(() => socket.destroy(), QUIET_MILLISECONDS);
+      clearTimeout(giveUp);
+      giveUp = setTimeout(() => socket.destroy(), quiet);
     });
     socket.on("end", () => {
       closed = true;
@@ -32,7 +37,7 @@ export function sendRaw(port: number, bytes: string): Promise<RawAnswers> {
       closed = true;
     });
     socket.on("close", () => {
-      clearTimeout(quiet);
+      clearTimeout(giveUp);
       const statuses = Array.from(text.matchAll(/HTTP\/1\.1 (\d{3}) /g), ([, status]) => Number(status));
       resolve({ text, statuses, closed });
     });
