@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Environment } from "../../src/environment.ts";
 
-const main = fileURLToPath(new URL("../../src/ports/node/main.ts", import.meta.url));
+const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** `berth serve` as a process of its own. */
 export interface BerthProcess {
@@ -16,9 +17,13 @@ export interface BerthProcess {
   readonly ended: Promise<number | NodeJS.Signals>;
 }
 
-/** Starts it and waits until it listens. */
-export async function spawnBerth(environment: Environment): Promise<BerthProcess> {
-  const berth = launchBerth(environment);
+/**
+ * Starts it and waits until it listens.
+ *
+ * @param source the folder of another version
+ */
+export async function spawnBerth(environment: Environment, source = root): Promise<BerthProcess> {
+  const berth = launchBerth(environment, ["serve"], source);
   const listening = new Promise<void>((resolve, reject) => {
     const poll = setInterval(() => {
       if (!berth.stdout().includes('"message":"listening"')) return;
@@ -35,9 +40,13 @@ export async function spawnBerth(environment: Environment): Promise<BerthProcess
 }
 
 /** Starts it, or another command of `berth`, and waits for nothing. */
-export function launchBerth(environment: Environment, command: readonly string[] = ["serve"]): BerthProcess {
+export function launchBerth(
+  environment: Environment,
+  command: readonly string[] = ["serve"],
+  source = root,
+): BerthProcess {
   const { PATH } = process.env;
-  const child: ChildProcess = spawn(process.execPath, [main, ...command], {
+  const child: ChildProcess = spawn(process.execPath, [join(source, "src/ports/node/main.ts"), ...command], {
     env: { PATH, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -19,8 +19,8 @@ export interface ChaosSite {
   readonly port: number;
   readonly url: string;
   readonly issuer: TestIssuer;
-  /** Starts a process of the service at the address, or at another port. */
-  start(more?: Environment): Promise<BerthProcess>;
+  /** Starts a process of the service at the address, or at another port; of another version, by its source. */
+  start(more?: Environment, source?: string): Promise<BerthProcess>;
   api(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<ApiAnswer>;
   /** Makes the organization and robots that are bound to the issuer and may pull. */
   createRobots(names: readonly string[]): Promise<void>;
@@ -80,7 +80,7 @@ export async function prepareSite({ postgres, environment: more, through }: Chao
     port,
     url,
     issuer,
-    start: (own) => spawnBerth({ ...environment, ...own }),
+    start: (own, source) => spawnBerth({ ...environment, ...own }, source),
     api,
     async createRobots(names) {
       expectStatus(201, await api("POST", "/organization/", { name: "acme" }));

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { describe, it } from "vitest";
+import { findPreviousVersion } from "./previous-version.ts";
 
 /** Something that a test needs and npm does not bring. */
 interface Requirement {
@@ -37,6 +38,7 @@ const requirements = {
   openssl: debian("openssl"),
   promtool: debian("promtool", "prometheus"),
   faketime: { find: findFaketime, how: "apt-get install libfaketime" },
+  history: { find: findPreviousVersion, how: "clone the repository with its history" },
   java: debian("java", "openjdk-17-jre-headless"),
   keycloak: { find: findKeycloak, how: "bash test/support/install-keycloak.sh" },
 } satisfies Record<string, Requirement>;
