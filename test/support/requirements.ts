@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { describe, it } from "vitest";
 import { findPreviousVersion } from "./previous-version.ts";
+import { canMount } from "./small-disk.ts";
 
 /** Something that a test needs and npm does not bring. */
 interface Requirement {
@@ -40,6 +41,7 @@ const requirements = {
   faketime: { find: findFaketime, how: "apt-get install libfaketime" },
   history: { find: findPreviousVersion, how: "clone the repository with its history" },
   java: debian("java", "openjdk-17-jre-headless"),
+  mount: { find: canMount, how: "run the tests as root, where file systems may be mounted" },
   keycloak: { find: findKeycloak, how: "bash test/support/install-keycloak.sh" },
 } satisfies Record<string, Requirement>;
 

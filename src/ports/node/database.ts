@@ -8,6 +8,7 @@ import type { Log } from "../../platform.ts";
 import { type ChangeListener, unheard } from "../../store/changes.ts";
 import { type Db, drizzleOptions } from "../../store/db.ts";
 import { listenToEmbedded, listenToPostgres, type OpenChanges } from "./changes.ts";
+import { keepRoom, requireRoom } from "./disk-room.ts";
 import { importPostgres, type PoolOptions } from "./postgres-driver.ts";
 
 export interface Database {
@@ -65,7 +66,8 @@ export async function openEmbedded(dataDir: string): Promise<Database> {
   ]);
   const directory = join(dataDir, "pglite");
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const client = takeTurns(await PGlite.create(directory));
+  await requireRoom(directory);
+  const client = keepRoom(takeTurns(await PGlite.create(directory)), directory);
   const db = drizzle(client, drizzleOptions);
   await migrate(db, { migrationsFolder });
   return {
