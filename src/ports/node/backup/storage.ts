@@ -43,8 +43,13 @@ export async function openAsItIs({ databaseUrl, dataDir }: Config): Promise<Open
 }
 
 /** Opens the database of the service, made or brought to this version's schema where it has another. */
-export async function openCurrent({ databaseUrl, dataDir }: Config): Promise<OpenStorage> {
-  if (databaseUrl) return openPostgres(databaseUrl);
+export async function openCurrent(config: Config): Promise<OpenStorage> {
+  const { databaseUrl, dataDir } = config;
+  if (databaseUrl) {
+    await (await openPostgres(databaseUrl)).close();
+    // Not by the service's own connections, which wait for no answer as long as a copy may take.
+    return openAsItIs(config);
+  }
   const lock = await lockDataDir(dataDir, IN_USE);
   const { db, close } = await openEmbedded(dataDir);
   return {
