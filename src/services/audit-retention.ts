@@ -1,6 +1,7 @@
 import type { Config } from "../config.ts";
 import { limits } from "../limits.ts";
 import type { Clock, Random } from "../platform.ts";
+import { unlessAnother } from "../store/alone.ts";
 import { deleteAuditRecords } from "../store/audit.ts";
 import type { Db } from "../store/db.ts";
 import { recordAudit } from "./audit.ts";
@@ -25,9 +26,10 @@ export async function deleteOldRecords(db: Db, deps: RetentionDeps): Promise<voi
   let deleted = 0;
   try {
     for (let statement = 0; statement < limits.audit.deletion.statements; statement += 1) {
-      const more = await deleteAuditRecords(db, before, limits.audit.deletion.records);
+      const { records } = limits.audit.deletion;
+      const more = (await unlessAnother(db, (tx) => deleteAuditRecords(tx, before, records))) ?? 0;
       deleted += more;
-      if (more < limits.audit.deletion.records) return;
+      if (more < records) return;
     }
   } finally {
     if (deleted > 0) await recordDeletion(db, deps, deleted, before);

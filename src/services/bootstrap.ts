@@ -1,6 +1,6 @@
 import type { Secret } from "../domain/secret.ts";
 import { limits } from "../limits.ts";
-import { alone } from "../store/alone.ts";
+import { alone, unlessAnother } from "../store/alone.ts";
 import type { Db } from "../store/db.ts";
 import { deleteIdempotencyKeys } from "../store/idempotency-keys.ts";
 import { deleteUnboundIssuers } from "../store/issuers.ts";
@@ -54,19 +54,24 @@ export async function bootstrap(db: Db, settings: BootstrapSettings, deps: Maint
 
 /**
  * The work of every hour: keys are turned when they are due, and what has ended or is trusted
- * by nobody any more is forgotten.
+ * by nobody any more is forgotten. By one instance at a time: what another one is at is left to it.
  */
 export async function maintain(db: Db, deps: MaintainDeps & RetentionDeps): Promise<void> {
   const now = deps.clock.now();
   await alone(db, async (tx) => (await openKeyLife(tx, deps)).maintain());
-  await deleteUsedTokens(db, new Date(now));
-  await deleteRevokedTokens(db, new Date(now));
   // For a day, whoever still uses one is told that it expired, not that nobody knows it.
-  await deleteExpiredStaticTokens(db, new Date(now - 24 * 3600 * 1000));
-  await deleteExpiredApiTokens(db, new Date(now - 24 * 3600 * 1000));
-  await deleteIdempotencyKeys(db, new Date(now - limits.idempotency.seconds * 1000));
-  await deleteRepositoryUses(db, new Date(now - limits.uses.keepDays * 24 * 3600 * 1000).toISOString().slice(0, 10));
-  await deleteUnboundIssuers(db, new Date(now - limits.keys.maintenanceSeconds * 1000));
+  const aDayAgo = new Date(now - 24 * 3600 * 1000);
+  const firstDayOfUses = new Date(now - limits.uses.keepDays * 24 * 3600 * 1000).toISOString().slice(0, 10);
+  const cleanings: ((tx: Db) => Promise<void>)[] = [
+    (tx) => deleteUsedTokens(tx, new Date(now)),
+    (tx) => deleteRevokedTokens(tx, new Date(now)),
+    (tx) => deleteExpiredStaticTokens(tx, aDayAgo),
+    (tx) => deleteExpiredApiTokens(tx, aDayAgo),
+    (tx) => deleteIdempotencyKeys(tx, new Date(now - limits.idempotency.seconds * 1000)),
+    (tx) => deleteRepositoryUses(tx, firstDayOfUses),
+    (tx) => deleteUnboundIssuers(tx, new Date(now - limits.keys.maintenanceSeconds * 1000)),
+  ];
+  for (const cleaning of cleanings) await unlessAnother(db, cleaning);
   await deleteOldRecords(db, deps);
 }
 

@@ -1,8 +1,9 @@
 import { sql } from "drizzle-orm";
 import { BusyError, type Db, isInVain } from "./db.ts";
 
-/** Any number that nothing else in the database locks. */
+/** Any numbers that nothing else in the database locks. */
 const LOCK = sql.raw(String(0x6265727468));
+const CLEANING = sql.raw(String(0x6265727469));
 const PATIENCE = "5s";
 
 /** Runs `work` in a transaction, on one instance at a time: what comes here together goes one after the other. */
@@ -25,6 +26,20 @@ export async function inTurn<T>(db: Db, work: (tx: Db) => Promise<T>): Promise<T
       return work(tx);
     }),
   );
+}
+
+/**
+ * Runs what only has to be done by somebody in a transaction, unless another instance is at such work.
+ *
+ * @returns what `work` does; `undefined` where it was left to the other
+ */
+export async function unlessAnother<T>(db: Db, work: (tx: Db) => Promise<T>): Promise<T | undefined> {
+  return db.transaction(async (tx) => {
+    const [lock] = await tx
+      .select({ isOurs: sql<boolean>`pg_try_advisory_xact_lock(${CLEANING})` })
+      .from(sql`(values (1)) as one`);
+    return lock?.isOurs ? work(tx) : undefined;
+  });
 }
 
 async function takeTurn(tx: Db): Promise<void> {
