@@ -1,13 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type ApiAnswer, basic, call } from "../support/berth.ts";
-import { launchBerth, spawnBerth } from "../support/berth-process.ts";
+import { spawnBerth } from "../support/berth-process.ts";
 import { freePort } from "../support/free-port.ts";
 import { startIssuer, subject, type TestIssuer } from "../support/issuer.ts";
 import { startPostgres } from "../support/postgres.ts";
-import { buildWorker, startWorker } from "../support/worker.ts";
+import { prepareDatabase, startWorkerSite } from "../support/worker-site.ts";
 
 /** Berth behind a base URL, on whatever runtime: all that a clause may know of it. */
 export interface Target {
@@ -92,50 +89,32 @@ export async function makeRobot(target: Target, terms: object = {}): Promise<Rob
   return { organization, name, path, token };
 }
 
-/** What both runtimes are given: a real PostgreSQL, an issuer, secrets. */
-async function prepare() {
-  const [database, issuer, port] = await Promise.all([startPostgres(), startIssuer(), freePort()]);
-  const databaseUrl = await database.createDatabase("berth");
-  const publicUrl = `http://127.0.0.1:${port}`;
-  const adminToken = randomBytes(24).toString("base64url");
-  const settings = {
-    PUBLIC_URL: publicUrl,
-    BERTH_ALLOW_INSECURE_ISSUERS: "true",
-    BERTH_RATE_LIMITS: "off",
-    BERTH_AUDIT_REFUSALS_PER_MINUTE: "1000000",
-  };
-  const secrets = { BERTH_SECRET_KEY: randomBytes(32).toString("base64") };
-  const onNode = {
-    ...settings,
-    ...secrets,
-    PORT: String(port),
-    DATABASE_URL: databaseUrl,
-    BERTH_ADMIN_TOKEN: adminToken,
-  };
-  const clear = () => Promise.all([database.remove(), issuer.close()]);
-  return { issuer, publicUrl, adminToken, databaseUrl, settings, secrets, onNode, clear };
-}
+/** Neither its limits nor a flood's are what the clauses are about. */
+const settings = { BERTH_RATE_LIMITS: "off", BERTH_AUDIT_REFUSALS_PER_MINUTE: "1000000" };
 
 export async function startOnNode(): Promise<Target> {
-  const { issuer, publicUrl, adminToken, onNode, clear } = await prepare();
-  const berth = await spawnBerth(onNode);
+  const [database, issuer, port] = await Promise.all([startPostgres(), startIssuer(), freePort()]);
+  const url = `http://127.0.0.1:${port}`;
+  const adminToken = randomBytes(24).toString("base64url");
+  const berth = await spawnBerth({
+    ...settings,
+    PORT: String(port),
+    DATABASE_URL: await database.createDatabase("berth"),
+    BERTH_SECRET_KEY: randomBytes(32).toString("base64"),
+    BERTH_ADMIN_TOKEN: adminToken,
+    BERTH_ALLOW_INSECURE_ISSUERS: "true",
+  });
   const stop = async () => {
     await berth.end("SIGTERM");
-    await clear();
+    await Promise.all([database.remove(), issuer.close()]);
   };
-  return { url: publicUrl, publicUrl, adminToken, issuer, stop };
+  return { url, publicUrl: url, adminToken, issuer, stop };
 }
 
 export async function startOnWorkers(): Promise<Target> {
-  const directory = await mkdtemp(join(tmpdir(), "berth-conformance-"));
-  const { issuer, publicUrl, adminToken, databaseUrl, settings, secrets, onNode, clear } = await prepare();
-  const prepared = launchBerth(onNode, ["migrate"]);
-  if ((await prepared.ended) !== 0) throw new Error(prepared.stderr());
-  const worker = await startWorker({ bundle: await buildWorker(directory), databaseUrl, vars: settings, secrets });
-  const stop = async () => {
-    await worker.stop();
-    await clear();
-    await rm(directory, { recursive: true, force: true });
-  };
-  return { url: worker.url, publicUrl, adminToken, issuer, stop };
+  const site = await startWorkerSite(settings);
+  const { worker, publicUrl, adminToken, issuer } = site;
+  const { code, stderr } = await prepareDatabase(site, { BERTH_ADMIN_TOKEN: adminToken });
+  if (code !== 0) throw new Error(stderr);
+  return { url: worker.url, publicUrl, adminToken, issuer, stop: site.close };
 }
