@@ -2,6 +2,7 @@
 import cluster from "node:cluster";
 import { readFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
+import { DrizzleQueryError } from "drizzle-orm";
 import { ConfigError } from "../../config.ts";
 import { SealError } from "../../tokens/sealing.ts";
 import { backup } from "./backup/backup.ts";
@@ -160,7 +161,8 @@ function explain(error: unknown): string {
   const reasons: string[] = [];
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const code = "code" in cause && typeof cause.code === "string" ? ` (${cause.code})` : "";
-    reasons.push("query" in cause ? "a query failed" : `${cause.message || cause.name}${code}`);
+    // Its message has the query, with what was sent along.
+    reasons.push(cause instanceof DrizzleQueryError ? "a query failed" : `${cause.message || cause.name}${code}`);
   }
   return `- ${reasons.join(": ") || String(error)}`;
 }
