@@ -1,4 +1,4 @@
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 
 /** What came back over one connection, byte for byte. */
 export interface RawAnswers {
@@ -18,11 +18,16 @@ export const LONGEST_MILLISECONDS = 5000;
  *
  * @param quiet milliseconds; the longest there is where it has to end the connection
  */
-export function sendRaw(port: number, bytes: string, quiet = QUIET_MILLISECONDS): Promise<RawAnswers> {
+export function sendRaw(port: number, bytes: string, quiet?: number): Promise<RawAnswers> {
+  return sendOver(connect(port, "127.0.0.1"), bytes, quiet);
+}
+
+/** The same over a connection that was just begun. */
+export function sendOver(socket: Socket, bytes: string, quiet = QUIET_MILLISECONDS): Promise<RawAnswers> {
   return new Promise((resolve) => {
     let text = "";
     let closed = false;
-    const socket = connect(port, "127.0.0.1", () => socket.write(Buffer.from(bytes, "latin1")));
+    socket.write(Buffer.from(bytes, "latin1"));
     let giveUp = setTimeout(() => socket.destroy(), LONGEST_MILLISECONDS);
     socket.on("data", (chunk) => {
       text += chunk.toString("latin1");
