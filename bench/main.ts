@@ -3,7 +3,7 @@ import { styleText } from "node:util";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type DatabaseKind, databases } from "./database.ts";
 import { connections } from "./load.ts";
-import { type Closers, measureGrowth, measureThroughput, openBench } from "./measure.ts";
+import { build, type Closers, measureGrowth, measureThroughput, openBench } from "./measure.ts";
 import { count, type Figure, formatFigures, formatTable, type Row } from "./table.ts";
 import { compareVerification } from "./verification.ts";
 
@@ -28,6 +28,8 @@ const interrupted = new Promise<never>((_, reject) => {
 });
 const rows: Row[] = [];
 const figures: Figure[] = [];
+tell("building");
+await build();
 tell("verification: in this process");
 rows.push({ comparison: await compareVerification(seconds), reach: 1 / MAX_VERIFICATION_COST });
 for (const kind of database ? [database] : databases) {

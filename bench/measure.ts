@@ -1,4 +1,6 @@
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { promisify } from "node:util";
 import postgres from "postgres";
 import type { Environment } from "../src/environment.ts";
 import { startIssuer, type TestIssuer } from "../test/support/issuer.ts";
@@ -30,6 +32,11 @@ const SMALL: Population = { organizations: 1, robotsOfEach: 200, bindingsOfEach:
 const LARGE: Population = { organizations: 1000, robotsOfEach: 100, bindingsOfEach: 10 };
 const ROBOTS = 200;
 const GROWTH_ROUNDS = 5;
+
+/** As an operator does: what starts is what runs in production. */
+export async function build(): Promise<void> {
+  await promisify(execFile)("npm", ["run", "--silent", "build"], { cwd: new URL("..", import.meta.url) });
+}
 
 export async function openBench(kind: DatabaseKind, seconds: number, closers: Closers, tell: Tell): Promise<Bench> {
   const issuer = await startIssuer();
@@ -138,7 +145,7 @@ async function startBerth(
   adminToken: string,
   more: Environment = {},
 ): Promise<ServerProcess> {
-  const berth = await startServerProcess(new URL("../src/ports/node/main.ts", import.meta.url), ["serve"], "/readyz", {
+  const berth = await startServerProcess(new URL("../dist/main.js", import.meta.url), ["serve"], "/readyz", {
     ...database,
     BERTH_ADMIN_TOKEN: adminToken,
     BERTH_SECRET_KEY: randomBytes(32).toString("base64"),

@@ -20,13 +20,15 @@ describe("the benchmark", () => {
     const figure = String.raw`[\d,]+`;
     const latencies = String.raw`[\d.]+ +[\d.]+`;
     const ratio = String.raw`[\d.]+ +[\d.]+–[\d.]+`;
-    expect(table.slice(0, 6)).toEqual([
+    expect(table.slice(0, 8)).toEqual([
       expect.stringMatching(`^none +jwtVerify +${figure} +${latencies}$`),
       expect.stringMatching(`^ +strict verification +${figure} +${ratio} +0.77 +${latencies}$`),
       expect.stringMatching(`^embedded +sign ES256 +${figure} +${latencies}$`),
-      expect.stringMatching(`^ +registry token +${figure} +${ratio} +${latencies}$`),
+      expect.stringMatching(`^ +registry token +${figure} +${ratio} +0.70 +${latencies}$`),
+      expect.stringMatching(`^embedded +SELECT a row, sign ES256 +${figure} +${latencies}$`),
+      expect.stringMatching(`^ +registry token, cold +${figure} +${ratio} +0.50 +${latencies}$`),
       expect.stringMatching(`^embedded +verify RS256, insert a row, sign ES256 +${figure} +${latencies}$`),
-      expect.stringMatching(`^ +exchange +${figure} +${ratio} +${latencies}$`),
+      expect.stringMatching(`^ +exchange +${figure} +${ratio} +0.50 +${latencies}$`),
     ]);
     expect(stdout).toMatch(/Every one of [\d,]+ answers of Berth was 200 with a token of its own/);
     expect(stdout).not.toContain("\u001b");

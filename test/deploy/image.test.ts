@@ -53,7 +53,7 @@ describeWith(["buildah"], "the image, with this machine's Node.js in its base im
       User: "1000:1000",
       ExposedPorts: { "8080/tcp": {} },
       Volumes: { "/data": {} },
-      Entrypoint: ["node", "dist/ports/node/main.js"],
+      Entrypoint: ["node", "dist/main.js"],
       Cmd: ["serve"],
     });
     expect(config.Env).toEqual(expect.arrayContaining(["HOST=0.0.0.0", "PORT=8080", "DATA_DIR=/data"]));

@@ -9,6 +9,7 @@ import { type ChangeListener, unheard } from "../../store/changes.ts";
 import { type Db, drizzleOptions } from "../../store/db.ts";
 import { listenToEmbedded, listenToPostgres, type OpenChanges } from "./changes.ts";
 import { keepRoom, requireRoom } from "./disk-room.ts";
+import { packageFile } from "./package-files.ts";
 import { importPostgres, type PoolOptions } from "./postgres-driver.ts";
 
 export interface Database {
@@ -20,7 +21,7 @@ export interface Database {
   close(): Promise<void>;
 }
 
-const migrationsFolder = fileURLToPath(new URL("../../../drizzle", import.meta.url));
+const migrationsFolder = fileURLToPath(packageFile("drizzle"));
 /** Any number that nothing else in the database locks. */
 const MIGRATION_LOCK = 0x6272_6d67;
 const POOL_SIZE = 10;
@@ -40,10 +41,13 @@ export async function openPostgres(url: Secret): Promise<Database> {
   const connect = (max: number, more: PoolOptions = {}) =>
     postgres(url.reveal(), { max, connect_timeout: CONNECT_SECONDS, onnotice: () => {}, ...more });
 
-  const migrator = connect(1);
+  const migrator = connect(2);
   try {
-    await migrator`select pg_advisory_lock(${MIGRATION_LOCK})`;
-    await migrate(drizzle(migrator, drizzleOptions), { migrationsFolder });
+    // For the transaction, not the session: a pooler in front would keep the session, and with it the lock.
+    await migrator.begin(async (turn) => {
+      await turn`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
+      await migrate(drizzle(migrator, drizzleOptions), { migrationsFolder });
+    });
   } finally {
     await migrator.end();
   }

@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 import cluster from "node:cluster";
-import { readFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
 import { DrizzleQueryError } from "drizzle-orm";
 import { ConfigError } from "../../config.ts";
@@ -12,6 +11,7 @@ import { serveByWorkers } from "./cluster.ts";
 import { DataDirError } from "./data-dir.ts";
 import { createLineWriter } from "./line-writer.ts";
 import { migrate } from "./migrate.ts";
+import { version } from "./package-files.ts";
 import type { RunningServer } from "./server.ts";
 
 const ENVIRONMENT = `
@@ -35,7 +35,6 @@ Each secret may come from a file instead: NAME_FILE.`;
 
 const MAX_WORKERS = 256;
 const CANNOT_START = "Berth cannot start.";
-const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
 
 const program = new Command("berth")
   .description("Keyless robot accounts for container registries")

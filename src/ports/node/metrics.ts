@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { Metrics, MetricsFormat, MetricsPage } from "../../platform.ts";
 import { present, unite } from "./exposition.ts";
@@ -18,6 +17,7 @@ import {
   WATCHED,
   type WatchedFigure,
 } from "./metric-names.ts";
+import { version } from "./package-files.ts";
 import { createCounter, createHistogram, type Described, type Figures, type Sample, type Snapshot } from "./tally.ts";
 
 /** The figures of this process, and how the rest of `ports` adds to them. */
@@ -47,8 +47,6 @@ const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 /** Superusers make registries: more than anybody has, and still few for a label. */
 const SERVICES = 200;
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
-
-const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
 
 export function createNodeMetrics({ share }: NodeMetricsOptions = {}): NodeMetrics {
   const exchanges = createCounter(EXCHANGES);

@@ -48,6 +48,12 @@ const mends: readonly Mend[] = [
     from: "    clearImmediate(nextWriteTimer)\n    socket.removeListener",
     to: "    clearImmediate(nextWriteTimer)\n    nextWriteTimer = chunk = errorResponse = null\n    answered()\n    socket.removeListener",
   },
+  // Who asked between the error of a connection and its close was never answered.
+  {
+    file: "connection.js",
+    from: "    !hadError && (query || sent.length) && error(",
+    to: "    ;(query || sent.length) && error(",
+  },
   {
     file: "connection.js",
     from: "    closedTime = performance.now()\n",
@@ -71,8 +77,7 @@ const mends: readonly Mend[] = [
   }
 
   function unanswered() {
-    error(Errors.connection('CONNECTION_TIMEOUT', options, socket))
-    socket.destroy()
+    socket.destroy(Errors.connection('CONNECTION_TIMEOUT', options, socket))
   }
 
   let socket = null
@@ -81,7 +86,12 @@ const mends: readonly Mend[] = [
   {
     file: "connection.js",
     from: "  function data(x) {\n",
-    to: "  function data(x) {\n    awaiting && (query || sent.length ? answerTimer.start() : answered())\n",
+    to: "  function data(x) {\n    awaiting && answerTimer.start()\n",
+  },
+  {
+    file: "connection.js",
+    from: "      remaining = 0\n      incomings = null\n    }\n  }\n",
+    to: "      remaining = 0\n      incomings = null\n    }\n    query || sent.length || answered()\n  }\n",
   },
 ];
 

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Config, ConfigError, readSecretKeys } from "../../../config.ts";
 import { lastMigration } from "../../../store/all-rows.ts";
 import { type Db, drizzleOptions } from "../../../store/db.ts";
 import { createSealer, type Sealer } from "../../../tokens/sealing.ts";
 import { DataDirError, lockDataDir, secretKeyFile } from "../data-dir.ts";
 import { openEmbedded, openPostgres } from "../database.ts";
+import { packageFile } from "../package-files.ts";
 
 export interface OpenStorage {
   readonly db: Db;
@@ -82,7 +82,7 @@ interface Migration {
 }
 
 const migrations: readonly Migration[] = JSON.parse(
-  readFileSync(fileURLToPath(new URL("../../../../drizzle/meta/_journal.json", import.meta.url)), "utf8"),
+  readFileSync(packageFile("drizzle/meta/_journal.json"), "utf8"),
 ).entries;
 
 /** The last migration that this version knows. */
