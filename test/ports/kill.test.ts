@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { type BerthProcess, spawnBerth } from "../support/berth-process.ts";
 import { freePort } from "../support/free-port.ts";
 
-const ROUNDS = 20;
+const ROUNDS = 3;
 const ROBOTS = 5;
 const adminToken = "an-admin-token-of-the-kill-test";
 let dataDir: string;
