@@ -15,7 +15,8 @@ export function createCache<V>(maxWeight: number, weigh: (value: V) => number = 
   return {
     get(key) {
       const value = values.get(key);
-      if (value === undefined) return undefined;
+      // While there is room for as much again, it does not matter who goes first.
+      if (value === undefined || weight * 2 < maxWeight) return value;
       values.delete(key);
       values.set(key, value);
       return value;

@@ -33,7 +33,8 @@ export function createUses(): Uses {
 }
 
 export function addUse({ repositories }: Uses, use: RepositoryUse): void {
-  const key = JSON.stringify([use.robotId, use.service, use.repository, use.action, use.day]);
+  // None of them has a line's end in it.
+  const key = `${use.robotId}\n${use.service}\n${use.repository}\n${use.action}\n${use.day}`;
   const count = (repositories.get(key)?.count ?? 0) + use.count;
   repositories.set(key, { ...use, count });
 }

@@ -37,7 +37,8 @@ async function isNamed(
   service: string,
   repository: string,
 ): Promise<boolean> {
-  const key = JSON.stringify([robotId, service, repository]);
+  // None of them has a line's end in it.
+  const key = `${robotId}\n${service}\n${repository}`;
   if (!uses.named.has(key)) {
     const wait = await limiter.take(`uses:${robotId}`, limits.uses.newRepositoriesPerMinute);
     if (wait > 0) return false;

@@ -1,7 +1,7 @@
 import { errors, jwtVerify } from "jose";
 import type { ResourceActions } from "../domain/scope.ts";
 import { limits } from "../limits.ts";
-import { encodeSegment, signCompact } from "./compact.ts";
+import { encodeHeader } from "./compact.ts";
 import type { KeyHint, RegistrySigningKey } from "./key-ring.ts";
 import { signatureAlgorithm } from "./signing-key.ts";
 
@@ -31,14 +31,14 @@ export async function mintRegistryToken(token: RegistryToken, { sign, hint }: Re
     jti: token.jti,
     access: token.access.map(({ type, name, actions }) => ({ type, name, actions })),
   };
-  return signCompact(headerOf(hint), claims, sign);
+  return sign(headerOf(hint), JSON.stringify(claims));
 }
 
 const headers = new WeakMap<KeyHint, string>();
 
 /** Encoded once for each key: certificates make it longer than all claims. */
 function headerOf(hint: KeyHint): string {
-  const header = headers.get(hint) ?? encodeSegment({ alg: signatureAlgorithm, typ: "JWT", ...hint });
+  const header = headers.get(hint) ?? encodeHeader({ alg: signatureAlgorithm, typ: "JWT", ...hint });
   headers.set(hint, header);
   return header;
 }

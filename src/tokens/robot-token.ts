@@ -2,7 +2,7 @@ import { errors, jwtVerify } from "jose";
 import { formatRobotName, parseRobotName, type RobotName } from "../domain/names.ts";
 import { isCanonicalBase64url } from "../domain/text.ts";
 import { limits } from "../limits.ts";
-import { encodeSegment, signCompact } from "./compact.ts";
+import { encodeHeader } from "./compact.ts";
 import { type SigningKey, signatureAlgorithm } from "./signing-key.ts";
 
 const ROBOT_TYPE = "berth-robot+jwt";
@@ -49,7 +49,7 @@ export async function mintRefreshToken(
   return sign(token, { typ: REFRESH_TYPE, service }, parties, key);
 }
 
-function sign(
+async function sign(
   token: RobotToken & { readonly iat: number },
   { typ, service }: { readonly typ: string; readonly service?: string },
   { publicUrl }: RobotTokenParties,
@@ -70,7 +70,7 @@ function sign(
     ...(token.api && { api: true }),
     ...(service !== undefined && { service }),
   };
-  return signCompact(encodeSegment({ alg: signatureAlgorithm, typ, kid: key.kid }), claims, key.sign);
+  return key.sign(encodeHeader({ alg: signatureAlgorithm, typ, kid: key.kid }), JSON.stringify(claims));
 }
 
 /** What its header and its times tell besides. */

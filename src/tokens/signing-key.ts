@@ -111,9 +111,10 @@ export async function openKey(
 
 /** What every platform has. */
 function signByWebCrypto(_: Uint8Array, privateKey: CryptoKey): Sign {
-  return async (signingInput) => {
+  return async (encodedHeader, payload) => {
+    const signingInput = `${encodedHeader}.${base64url.encode(payload)}`;
     const signature = await crypto.subtle.sign(SIGNATURE, privateKey, new TextEncoder().encode(signingInput));
-    return base64url.encode(new Uint8Array(signature));
+    return `${signingInput}.${base64url.encode(new Uint8Array(signature))}`;
   };
 }
 

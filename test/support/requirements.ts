@@ -31,6 +31,7 @@ const requirements = {
   registry: debian("docker-registry"),
   nginx: debian("nginx", "nginx-light"),
   tinyproxy: debian("tinyproxy", "tinyproxy-bin"),
+  pgbouncer: debian("pgbouncer"),
   chromium: debian("chromium"),
   curl: debian("curl"),
   jq: debian("jq"),

@@ -12,7 +12,11 @@ const HALF = 32;
  */
 export const importSigner: ImportSigner = (pkcs8) => {
   const key = createPrivateKey({ key: Buffer.from(pkcs8), format: "der", type: "pkcs8" });
-  return (signingInput) => joseSignature(sign("sha256", Buffer.from(signingInput), key)).toString("base64url");
+  return (encodedHeader, payload) => {
+    const signingInput = `${encodedHeader}.${Buffer.from(payload).toString("base64url")}`;
+    const signature = sign("sha256", Buffer.from(signingInput, "latin1"), key);
+    return `${signingInput}.${joseSignature(signature).toString("base64url")}`;
+  };
 };
 
 /** RFC 7518 §3.4: both integers with all their leading zeros. */
