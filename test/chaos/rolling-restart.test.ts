@@ -62,7 +62,7 @@ describeWith(["nginx", "openssl"], "instances behind nginx on one PostgreSQL, re
     },
     create: () => {
       serial += 1;
-      return site.api("POST", "/organization/", { name: `org${serial}` }, { "idempotency-key": `create ${serial}` });
+      return site.api("POST", "/organization/", { name: `org${serial}` }, { "idempotency-key": `create-${serial}` });
     },
   };
 
