@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { Secret } from "../domain/secret.ts";
 import type { RequestOrigin } from "../services/audit.ts";
 import { ManagementError } from "../services/management-error.ts";
 
@@ -25,8 +26,8 @@ export function originOf(c: Context<AppEnv>): RequestOrigin {
  *
  * @throws {ManagementError} when there is none
  */
-export function readBearer(c: Pick<Context, "req">): string {
+export function readBearer(c: Pick<Context, "req">): Secret {
   const apiToken = /^bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
-  if (apiToken) return apiToken;
+  if (apiToken) return new Secret(apiToken);
   throw new ManagementError("unauthenticated", "Send an API token: Authorization: Bearer TOKEN.");
 }

@@ -4,6 +4,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Deps } from "../deps.ts";
 import { formatRobotName, parseRobotName, type RobotName } from "../domain/names.ts";
 import type { Refusal } from "../domain/refusal.ts";
+import { Secret } from "../domain/secret.ts";
 import { printable } from "../domain/text.ts";
 import { type Telling, tellCaller } from "../errors.ts";
 import { limits } from "../limits.ts";
@@ -62,7 +63,7 @@ async function exchangeByBasic(deps: Deps, c: Context<AppEnv>): Promise<Response
   if (credential.password === "") return refuse({ code: "credential_missing" });
   const robot = parseRobotName(credential.username);
   if (!robot) return refuse({ code: "credential_unreadable", detail: "the user name must be organization+robot" });
-  const result = await exchange(deps, { ...originOf(c), robot, token: credential.password });
+  const result = await exchange(deps, { ...originOf(c), robot, token: new Secret(credential.password) });
   return answer(c, result, ({ token, issuedAt, expiresIn }) => ({
     token,
     access_token: token,
@@ -94,7 +95,7 @@ async function revokeByForm(deps: Deps, c: Context<AppEnv>): Promise<Response> {
   if ("error" in form) return tell(c, form.error);
   const token = form.parameters.get("token");
   if (!token) return tell(c, invalidRequest("The parameter token is missing: send the robot token."));
-  await revokeRobotToken(deps, originOf(c), token);
+  await revokeRobotToken(deps, originOf(c), new Secret(token));
   await deps.recall.catchUp();
   c.header("Cache-Control", "no-store");
   return c.body(null, 200);
@@ -141,7 +142,7 @@ function readExchange(form: URLSearchParams, { config }: Deps): FormRequest | Te
   const robot = readRobotResource(form.get("resource"));
   if (!robot) return invalidTarget("The resource must name a robot: urn:berth:robot:organization+robot.");
   const scope = form.get("scope");
-  return { robot, token, ...(scope !== null && { scope }) };
+  return { robot, token: new Secret(token), ...(scope !== null && { scope }) };
 }
 
 function readRobotResource(resource: string | null): RobotName | undefined {

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { accepts } from "hono/accepts";
 import type { Deps } from "../deps.ts";
+import type { Secret } from "../domain/secret.ts";
 import { authenticateActor } from "../services/authenticate-actor.ts";
 import { ManagementError } from "../services/management-error.ts";
 import { tellManagement } from "./api/api.ts";
@@ -26,7 +27,7 @@ export function metricsRoutes(deps: Deps): Hono<AppEnv> {
 }
 
 /** @throws {ManagementError} */
-async function requireSuperReader(deps: Deps, apiToken: string): Promise<void> {
+async function requireSuperReader(deps: Deps, apiToken: Secret): Promise<void> {
   const { access } = await authenticateActor(deps, apiToken);
   if (access.superUser !== false) return;
   throw new ManagementError(

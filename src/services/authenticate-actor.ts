@@ -1,6 +1,7 @@
 import type { Deps } from "../deps.ts";
 import { type Access, isSameAccess, narrow, type OrganizationRole } from "../domain/access.ts";
 import { formatRobotName } from "../domain/names.ts";
+import type { Secret } from "../domain/secret.ts";
 import { epochSeconds } from "../platform.ts";
 import type { Db } from "../store/db.ts";
 import {
@@ -28,7 +29,8 @@ const TOUCH_MILLISECONDS = 60_000;
  *
  * @throws {ManagementError} when it is nobody's, or has ended
  */
-export async function authenticateActor(deps: AuthenticateDeps, credential: string): Promise<Authenticated> {
+export async function authenticateActor(deps: AuthenticateDeps, secret: Secret): Promise<Authenticated> {
+  const credential = secret.reveal();
   const found = await findApiToken(deps.db, await sha256(credential));
   if (found) return authenticatePrincipal(deps, found);
   const isJwt = credential.split(".").length === 3;

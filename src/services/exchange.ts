@@ -5,6 +5,7 @@ import { formatRobotName, type RobotName } from "../domain/names.ts";
 import { presetOf } from "../domain/presets.ts";
 import type { Refusal } from "../domain/refusal.ts";
 import { formatNarrowing, type Grant, intersectGrants, parseNarrowing } from "../domain/scope.ts";
+import type { Secret } from "../domain/secret.ts";
 import { printable } from "../domain/text.ts";
 import { noteExchange } from "../domain/uses.ts";
 import { limits } from "../limits.ts";
@@ -22,7 +23,7 @@ import { hasReplayProtection, replayRefusal } from "./replay.ts";
 export interface ExchangeRequest extends RequestOrigin {
   readonly robot: RobotName;
   /** The external token, as it came. */
-  readonly token: string;
+  readonly token: Secret;
   /** Narrows what the robot token may do. */
   readonly scope?: string;
 }
@@ -73,7 +74,7 @@ export async function exchange(deps: ExchangeDeps, request: ExchangeRequest): Pr
 
   const requested = readRequestedScope(request.scope);
   if (!requested.ok) return refuse(deps, request, { startedAt }, requested.refusal);
-  const parsed = parseToken(request.token);
+  const parsed = parseToken(request.token.reveal());
   if (!parsed.ok) return refuse(deps, request, { startedAt }, parsed.refusal);
 
   for (let attempt = 1; ; attempt += 1) {
@@ -237,7 +238,7 @@ async function eventOf(
       ...(claims && judgement && describeClaims(claims, judgement, room)),
       token_verified: judgement?.verified ?? false,
       signed_by: judgement?.trials.filter(isSigned).map(({ issuer }) => issuer.id) ?? [],
-      token_sha256: await deps.sha256(token),
+      token_sha256: await deps.sha256(token.reveal()),
       duration_ms: deps.clock.now() - startedAt,
     },
   };

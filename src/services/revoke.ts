@@ -1,5 +1,6 @@
 import type { Deps } from "../deps.ts";
 import { formatRobotName, type RobotName } from "../domain/names.ts";
+import type { Secret } from "../domain/secret.ts";
 import { epochSeconds } from "../platform.ts";
 import type { Db } from "../store/db.ts";
 import { insertRevokedToken } from "../store/revoked-tokens.ts";
@@ -15,7 +16,8 @@ type RevokeDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "keys">;
  * Ends a robot token, by whoever holds it: itself, a refresh token that stands for it, or a static one. What
  * is none of these is left alone, and nobody is told: it opens nothing either way (RFC 7009 §2.2).
  */
-export async function revokeRobotToken(deps: RevokeDeps, origin: RequestOrigin, text: string): Promise<void> {
+export async function revokeRobotToken(deps: RevokeDeps, origin: RequestOrigin, secret: Secret): Promise<void> {
+  const text = secret.reveal();
   if (isOpaqueToken("robot", text)) return revokeStaticToken(deps, origin, text);
   const token = await verify(deps, text);
   if (!token) return;
