@@ -1,3 +1,5 @@
+import type { ResourceActions } from "./scope.ts";
+
 /** How often registry tokens were issued to one robot for one action on one repository, on one day. */
 export interface RepositoryUse {
   readonly robotId: string;
@@ -16,10 +18,20 @@ export interface BindingUse {
   readonly lastUsed: Date;
 }
 
+/** Registry tokens that were issued to one robot for the same. */
+export interface IssuedUse {
+  readonly robotId: string;
+  /** Of the registry. */
+  readonly service: string;
+  readonly access: readonly ResourceActions[];
+  readonly count: number;
+  readonly lastUsed: Date;
+}
+
 /** What tokens were issued by and for since it was last written down. Values alone. */
 export interface Uses {
   /** By all that tells one from another. */
-  readonly repositories: Map<string, RepositoryUse>;
+  readonly issued: Map<string, IssuedUse>;
   /** When robots were last seen, by id. */
   readonly robots: Map<string, Date>;
   /** How often bindings minted, and when last, by id. */
@@ -29,14 +41,20 @@ export interface Uses {
 }
 
 export function createUses(): Uses {
-  return { repositories: new Map(), robots: new Map(), bindings: new Map(), named: new Map() };
+  return { issued: new Map(), robots: new Map(), bindings: new Map(), named: new Map() };
 }
 
-export function addUse({ repositories }: Uses, use: RepositoryUse): void {
+/**
+ * Notes a registry token.
+ *
+ * @param scope its access as one text
+ */
+export function noteIssued(uses: Uses, scope: string, { count, lastUsed, ...use }: IssuedUse): void {
   // None of them has a line's end in it.
-  const key = `${use.robotId}\n${use.service}\n${use.repository}\n${use.action}\n${use.day}`;
-  const count = (repositories.get(key)?.count ?? 0) + use.count;
-  repositories.set(key, { ...use, count });
+  const key = `${use.robotId}\n${use.service}\n${scope}`;
+  const before = uses.issued.get(key)?.count ?? 0;
+  uses.issued.set(key, { ...use, count: before + count, lastUsed });
+  uses.robots.set(use.robotId, lastUsed);
 }
 
 /** Notes a robot token that a binding minted. */

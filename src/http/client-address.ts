@@ -1,4 +1,5 @@
 import ipaddr from "ipaddr.js";
+import { createCache } from "../domain/cache.ts";
 import { isWithin } from "../domain/networks.ts";
 
 /**
@@ -22,9 +23,19 @@ export function clientAddress(
   return address;
 }
 
-function canonical(hop: string | undefined): string | undefined {
+const REMEMBERED = 1000;
+const remembered = createCache<string>(REMEMBERED);
+
+/** Most requests come from an address that others came from. */
+function canonical(hop = ""): string | undefined {
+  const known = remembered.get(hop) ?? parse(hop);
+  if (known !== undefined) remembered.set(hop, known);
+  return known;
+}
+
+function parse(hop: string): string | undefined {
   const address =
-    WITH_PORT.exec(hop ?? "")
+    WITH_PORT.exec(hop)
       ?.slice(1)
       .find((one) => one !== undefined) ?? hop;
   return address !== undefined && ipaddr.isValid(address) ? ipaddr.process(address).toString() : undefined;

@@ -9,6 +9,7 @@ import {
   repositoriesIn,
 } from "../domain/scope.ts";
 import { isPlainText, printable } from "../domain/text.ts";
+import { noteIssued } from "../domain/uses.ts";
 import { limits } from "../limits.ts";
 import { epochSeconds } from "../platform.ts";
 import type { Registry } from "../store/registries.ts";
@@ -18,7 +19,6 @@ import type { RequestOrigin } from "./audit.ts";
 import { recordUnproved } from "./audit-refusals.ts";
 import { type AuthenticatedRobot, authenticateRobot, type Login, type LoginRefusal } from "./authenticate-robot.ts";
 import { countFailedLogin } from "./login-limits.ts";
-import { noteUse } from "./note-use.ts";
 
 export interface AuthorizeRequest extends RequestOrigin {
   /** Of HTTP. */
@@ -140,14 +140,22 @@ async function issue(
   );
   const refreshToken = offline && registry.refreshTokens ? await refresh(deps, registry, robot, issuedAt) : undefined;
 
+  const scope = access.map(formatScope).join(" ");
   if (robot) {
-    await noteUse(deps, { robotId: robot.id, service: registry.service, access });
+    const use = {
+      robotId: robot.id,
+      service: registry.service,
+      access,
+      count: 1,
+      lastUsed: new Date(deps.clock.now()),
+    };
+    noteIssued(deps.uses, scope, use);
   }
   deps.log.info("registry token issued", {
     request_id: requestId,
     robot: subject,
     service: registry.service,
-    scope: printable(access.map(formatScope).join(" "), limits.uses.loggedScope),
+    scope: printable(scope, limits.uses.loggedScope),
     jti,
     expires_in: ttl,
   });

@@ -1,11 +1,13 @@
 import type { Deps } from "../deps.ts";
-import { addBindingUse, addUse, type Uses } from "../domain/uses.ts";
+import { formatScope } from "../domain/scope.ts";
+import { addBindingUse, noteIssued, type Uses } from "../domain/uses.ts";
 import { limits } from "../limits.ts";
 import { addBindingUses } from "../store/bindings.ts";
 import { addRepositoryUses } from "../store/repository-uses.ts";
 import { touchRobots } from "../store/robots.ts";
+import { countUses } from "./count-uses.ts";
 
-type WriteDeps = Pick<Deps, "uses" | "db" | "clock">;
+type WriteDeps = Pick<Deps, "uses" | "db" | "clock" | "limiter">;
 
 const underway = new WeakMap<Uses, Promise<void>>();
 
@@ -20,13 +22,15 @@ export async function writeUses(deps: WriteDeps): Promise<void> {
   });
 }
 
-async function write({ uses, db, clock }: WriteDeps): Promise<void> {
-  if (uses.repositories.size === 0 && uses.robots.size === 0 && uses.bindings.size === 0) return;
-  const repositories = [...uses.repositories.values()];
+async function write(deps: WriteDeps): Promise<void> {
+  const { uses, db, clock } = deps;
+  if (uses.issued.size === 0 && uses.robots.size === 0 && uses.bindings.size === 0) return;
+  const issued = [...uses.issued.values()];
   const robots = new Map(uses.robots);
   const bindings = new Map(uses.bindings);
-  for (const noted of [uses.repositories, uses.robots, uses.bindings]) noted.clear();
+  for (const noted of [uses.issued, uses.robots, uses.bindings]) noted.clear();
   try {
+    const repositories = await countUses(deps, issued);
     const written = await db.transaction(async (tx) => {
       await addRepositoryUses(tx, repositories);
       const touched = await touchRobots(tx, robots);
@@ -35,7 +39,7 @@ async function write({ uses, db, clock }: WriteDeps): Promise<void> {
     for (const id of written.touched) robots.delete(id);
     for (const id of written.counted) bindings.delete(id);
   } catch (error) {
-    for (const use of repositories) addUse(uses, use);
+    for (const use of issued) noteIssued(uses, use.access.map(formatScope).join(" "), use);
     for (const [id, use] of bindings) addBindingUse(uses, id, use);
     bindings.clear();
     throw error;
