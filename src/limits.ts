@@ -107,6 +107,9 @@ export const limits = {
     deletion: { records: 1000, statements: 1000 },
   },
 
+  /** Rows of one kind that one statement forgets, and statements in one round of maintenance. */
+  cleaning: { rows: 5000, statements: 2000 },
+
   rsa: { minBits: 2048, maxBits: 8192 },
 
   robotToken: { minSeconds: 60, maxSeconds: 3600 },

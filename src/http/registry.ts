@@ -52,7 +52,12 @@ interface TokenRequest {
 
 /** @see https://distribution.github.io/distribution/spec/auth/token/ */
 async function issueByQuery(deps: Deps, c: Context<AppEnv>): Promise<Response> {
-  return answerTokenRequest(deps, c, { login: readBasicLogin(c), parameters: new URL(c.req.url).searchParams });
+  return answerTokenRequest(deps, c, { login: readBasicLogin(c), parameters: queryOf(c) });
+}
+
+function queryOf({ req: { url } }: Context<AppEnv>): URLSearchParams {
+  const start = url.indexOf("?");
+  return new URLSearchParams(start === -1 ? "" : url.slice(start));
 }
 
 /** @see https://distribution.github.io/distribution/spec/auth/oauth/ */
@@ -65,7 +70,7 @@ async function issueByForm(deps: Deps, c: Context<AppEnv>): Promise<Response> {
   const form = new URLSearchParams(body);
   if (form.has("grant_type"))
     return answerTokenRequest(deps, c, { login: readFormLogin(form), parameters: form, form });
-  const parameters = new URLSearchParams([...new URL(c.req.url).searchParams, ...form]);
+  const parameters = new URLSearchParams([...queryOf(c), ...form]);
   return answerTokenRequest(deps, c, { login: readBasicLogin(c), parameters, ...(form.size > 0 && { form }) });
 }
 

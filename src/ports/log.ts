@@ -16,8 +16,9 @@ export function createLog(
     (own: LogLevel) =>
     (message: string, fields: LogFields = {}) => {
       if (logLevels.indexOf(own) < lowest) return;
-      const line = { time: new Date().toISOString(), level: own, message, ...trace(), ...fields };
-      write(Object.values(fields).some(isObject) ? JSON.stringify(line, describe) : JSON.stringify(line));
+      const line = { message, ...trace(), ...fields };
+      const rest = Object.values(fields).some(isObject) ? JSON.stringify(line, describe) : JSON.stringify(line);
+      write(`{"time":"${new Date().toISOString()}","level":"${own}",${rest.slice(1)}`);
     };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }

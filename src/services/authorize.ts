@@ -131,11 +131,11 @@ async function issue(
   const issuedAt = epochSeconds(deps.clock);
   const ttl = registry.tokenTtl ?? deps.config.registryTokenTtl;
   const subject = robot ? formatRobotName(robot.name) : "";
-  const jti = deps.random.uuid();
   const issuer = registry.issuer ?? deps.config.publicUrl;
   const { signing } = await deps.keys.registry(registry.id);
   const token = await mintRegistryToken(
-    { issuer, service: registry.service, subject, access, jti, issuedAt, ttl },
+    // A request gets one token, whose id is found in the log by it.
+    { issuer, service: registry.service, subject, access, jti: requestId, issuedAt, ttl },
     await signing(),
   );
   const refreshToken = offline && registry.refreshTokens ? await refresh(deps, registry, robot, issuedAt) : undefined;
@@ -156,7 +156,7 @@ async function issue(
     robot: subject,
     service: registry.service,
     scope: printable(scope, limits.uses.loggedScope),
-    jti,
+    jti: requestId,
     expires_in: ttl,
   });
   return { token, access, issuedAt, expiresIn: ttl, ...(refreshToken !== undefined && { refreshToken }) };

@@ -62,17 +62,29 @@ export async function maintain(db: Db, deps: MaintainDeps & RetentionDeps): Prom
   // For a day, whoever still uses one is told that it expired, not that nobody knows it.
   const aDayAgo = new Date(now - 24 * 3600 * 1000);
   const firstDayOfUses = new Date(now - limits.uses.keepDays * 24 * 3600 * 1000).toISOString().slice(0, 10);
-  const cleanings: ((tx: Db) => Promise<void>)[] = [
-    (tx) => deleteUsedTokens(tx, new Date(now)),
-    (tx) => deleteRevokedTokens(tx, new Date(now)),
+  const few: ((tx: Db) => Promise<void>)[] = [
     (tx) => deleteExpiredStaticTokens(tx, aDayAgo),
     (tx) => deleteExpiredApiTokens(tx, aDayAgo),
-    (tx) => deleteIdempotencyKeys(tx, new Date(now - limits.idempotency.seconds * 1000)),
-    (tx) => deleteRepositoryUses(tx, firstDayOfUses),
     (tx) => deleteUnboundIssuers(tx, new Date(now - limits.keys.maintenanceSeconds * 1000)),
   ];
-  for (const cleaning of cleanings) await unlessAnother(db, cleaning);
+  for (const cleaning of few) await unlessAnother(db, cleaning);
+  const many: ((tx: Db, limit: number) => Promise<number>)[] = [
+    (tx, limit) => deleteUsedTokens(tx, new Date(now), limit),
+    (tx, limit) => deleteRevokedTokens(tx, new Date(now), limit),
+    (tx, limit) => deleteIdempotencyKeys(tx, new Date(now - limits.idempotency.seconds * 1000), limit),
+    (tx, limit) => deleteRepositoryUses(tx, firstDayOfUses, limit),
+  ];
+  for (const cleaning of many) await cleanBitByBit(db, cleaning);
   await deleteOldRecords(db, deps);
+}
+
+/** What a busy day left is more than one statement may take. */
+async function cleanBitByBit(db: Db, cleaning: (tx: Db, limit: number) => Promise<number>): Promise<void> {
+  const { rows, statements } = limits.cleaning;
+  for (let statement = 0; statement < statements; statement += 1) {
+    const deleted = (await unlessAnother(db, (tx) => cleaning(tx, rows))) ?? 0;
+    if (deleted < rows) return;
+  }
 }
 
 async function ensureSuperuser(tx: Db, adminToken: Secret | undefined, { clock, random }: MaintainDeps): Promise<void> {

@@ -1,5 +1,6 @@
 import { and, eq, lt } from "drizzle-orm";
 import type { Db } from "./db.ts";
+import { deleteSome } from "./delete-some.ts";
 import { idempotencyKeys } from "./schema.ts";
 
 export type IdempotencyKeyRow = typeof idempotencyKeys.$inferSelect;
@@ -23,6 +24,7 @@ export async function claimIdempotencyKey(tx: Db, row: IdempotencyKeyRow): Promi
   return before;
 }
 
-export async function deleteIdempotencyKeys(db: Db, before: Date): Promise<void> {
-  await db.delete(idempotencyKeys).where(lt(idempotencyKeys.createdAt, before));
+/** @returns how many were forgotten, at most `limit` */
+export async function deleteIdempotencyKeys(tx: Db, before: Date, limit: number): Promise<number> {
+  return deleteSome(tx, idempotencyKeys, lt(idempotencyKeys.createdAt, before), limit);
 }

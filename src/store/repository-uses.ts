@@ -1,6 +1,7 @@
 import { and, desc, eq, lt, sql } from "drizzle-orm";
 import type { RepositoryUse } from "../domain/uses.ts";
 import type { Db } from "./db.ts";
+import { deleteSome } from "./delete-some.ts";
 import { repositoryUses } from "./schema.ts";
 
 /** Adds what was counted to what is there. */
@@ -41,6 +42,7 @@ export async function listRepositoryUses(
     .limit(limit);
 }
 
-export async function deleteRepositoryUses(db: Db, before: string): Promise<void> {
-  await db.delete(repositoryUses).where(lt(repositoryUses.day, before));
+/** @returns how many were forgotten, at most `limit` */
+export async function deleteRepositoryUses(tx: Db, before: string, limit: number): Promise<number> {
+  return deleteSome(tx, repositoryUses, lt(repositoryUses.day, before), limit);
 }

@@ -1,5 +1,6 @@
 import { eq, lt } from "drizzle-orm";
 import type { Db } from "./db.ts";
+import { deleteSome } from "./delete-some.ts";
 import { revokedTokens } from "./schema.ts";
 
 /** @returns whether it was not revoked before */
@@ -17,7 +18,7 @@ export async function isRevoked(db: Db, jti: string): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** Forgets tokens that are expired anyway. */
-export async function deleteRevokedTokens(db: Db, expiredBefore: Date): Promise<void> {
-  await db.delete(revokedTokens).where(lt(revokedTokens.expiresAt, expiredBefore));
+/** Forgets tokens that are expired anyway. @returns how many, at most `limit` */
+export async function deleteRevokedTokens(tx: Db, expiredBefore: Date, limit: number): Promise<number> {
+  return deleteSome(tx, revokedTokens, lt(revokedTokens.expiresAt, expiredBefore), limit);
 }

@@ -1,5 +1,6 @@
 import { and, eq, lt } from "drizzle-orm";
 import type { Db } from "./db.ts";
+import { deleteSome } from "./delete-some.ts";
 import { usedTokens } from "./schema.ts";
 
 export type UsedToken = typeof usedTokens.$inferSelect;
@@ -15,7 +16,7 @@ export async function findUsedToken(
   return rows[0];
 }
 
-/** Forgets tokens that are expired anyway. */
-export async function deleteUsedTokens(db: Db, expiredBefore: Date): Promise<void> {
-  await db.delete(usedTokens).where(lt(usedTokens.expiresAt, expiredBefore));
+/** Forgets tokens that are expired anyway. @returns how many, at most `limit` */
+export async function deleteUsedTokens(tx: Db, expiredBefore: Date, limit: number): Promise<number> {
+  return deleteSome(tx, usedTokens, lt(usedTokens.expiresAt, expiredBefore), limit);
 }
