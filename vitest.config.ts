@@ -5,6 +5,7 @@ import { LeftOutReporter } from "./test/support/left-out-reporter.ts";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    exclude: ["test/chaos/**"],
     globalSetup: ["test/support/embedded-database.ts"],
     pool: "forks",
     maxWorkers: 2,

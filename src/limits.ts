@@ -181,6 +181,10 @@ export const limits = {
   uses: {
     /** Between two writes of what registry tokens were issued for: a crash loses as much. */
     writeMilliseconds: 500,
+    /** Of different access, written by one statement. */
+    writtenAtOnce: 200,
+    /** Robots and bindings of which one statement notes the last use. */
+    seenAtOnce: 5000,
     /** How long it is tried to note when a robot was seen. */
     touchSeconds: 60,
     /** Counts by the day are kept so long. */

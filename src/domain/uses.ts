@@ -52,9 +52,35 @@ export function createUses(): Uses {
 export function noteIssued(uses: Uses, scope: string, { count, lastUsed, ...use }: IssuedUse): void {
   // None of them has a line's end in it.
   const key = `${use.robotId}\n${use.service}\n${scope}`;
-  const before = uses.issued.get(key)?.count ?? 0;
-  uses.issued.set(key, { ...use, count: before + count, lastUsed });
-  uses.robots.set(use.robotId, lastUsed);
+  const before = uses.issued.get(key);
+  if (!before && uses.issued.size >= MAX_ISSUED) noteOther(uses, { ...use, count, lastUsed });
+  else put(uses, key, { ...use, count: (before?.count ?? 0) + count, lastUsed: later(before?.lastUsed, lastUsed) });
+}
+
+/** While they cannot be written, no more than so many are told apart. */
+const MAX_ISSUED = 10_000;
+
+/** What repositories are counted as, where there are too many to tell them apart. */
+export const otherRepositories = "(others)";
+
+function noteOther(uses: Uses, use: IssuedUse): void {
+  const access = use.access.map(({ actions }) => ({ type: "repository", name: otherRepositories, actions }));
+  const key = JSON.stringify([use.robotId, use.service, access.map(({ actions }) => actions)]);
+  const before = uses.issued.get(key);
+  const count = (before?.count ?? 0) + use.count;
+  // As many again, and then nothing but that the robot was seen.
+  if (before || uses.issued.size < 2 * MAX_ISSUED) {
+    put(uses, key, { ...use, access, count, lastUsed: later(before?.lastUsed, use.lastUsed) });
+  }
+}
+
+function put(uses: Uses, key: string, use: IssuedUse): void {
+  uses.issued.set(key, use);
+  uses.robots.set(use.robotId, later(uses.robots.get(use.robotId), use.lastUsed));
+}
+
+function later(one: Date | undefined, other: Date): Date {
+  return one && one > other ? one : other;
 }
 
 /** Notes a robot token that a binding minted. */
@@ -68,6 +94,5 @@ export function noteExchange(
 
 export function addBindingUse({ bindings }: Uses, id: string, { count, lastUsed }: BindingUse): void {
   const before = bindings.get(id);
-  const latest = before && before.lastUsed > lastUsed ? before.lastUsed : lastUsed;
-  bindings.set(id, { count: (before?.count ?? 0) + count, lastUsed: latest });
+  bindings.set(id, { count: (before?.count ?? 0) + count, lastUsed: later(before?.lastUsed, lastUsed) });
 }

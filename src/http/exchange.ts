@@ -96,7 +96,6 @@ async function revokeByForm(deps: Deps, c: Context<AppEnv>): Promise<Response> {
   const token = form.parameters.get("token");
   if (!token) return tell(c, invalidRequest("The parameter token is missing: send the robot token."));
   await revokeRobotToken(deps, originOf(c), new Secret(token));
-  await deps.recall.catchUp();
   c.header("Cache-Control", "no-store");
   return c.body(null, 200);
 }

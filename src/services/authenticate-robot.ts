@@ -82,11 +82,11 @@ async function authenticateByStaticToken(
       detail: "The robot's static token is not known here, or was ended: ask for a new one.",
     };
   }
-  const { token, robot, organization } = found;
-  if (token.expiresAt && token.expiresAt.getTime() <= clock.now()) {
+  const { expiresAt, robot, organization } = found;
+  if (expiresAt && expiresAt.getTime() <= clock.now()) {
     return {
       code: "credential_expired",
-      detail: `The robot's static token expired at ${token.expiresAt.toISOString()}: ask for a new one.`,
+      detail: `The robot's static token expired at ${expiresAt.toISOString()}: ask for a new one.`,
     };
   }
   if (robot.disabled || organization.robotTokens === "never") return ended;

@@ -70,7 +70,8 @@ export async function maintain(db: Db, deps: MaintainDeps & RetentionDeps): Prom
   for (const cleaning of few) await unlessAnother(db, cleaning);
   const many: ((tx: Db, limit: number) => Promise<number>)[] = [
     (tx, limit) => deleteUsedTokens(tx, new Date(now), limit),
-    (tx, limit) => deleteRevokedTokens(tx, new Date(now), limit),
+    // Other instances may be behind, and take them for good still.
+    (tx, limit) => deleteRevokedTokens(tx, new Date(now - limits.token.usedMarginSeconds * 1000), limit),
     (tx, limit) => deleteIdempotencyKeys(tx, new Date(now - limits.idempotency.seconds * 1000), limit),
     (tx, limit) => deleteRepositoryUses(tx, firstDayOfUses, limit),
   ];

@@ -1,10 +1,7 @@
 import type { Deps } from "../deps.ts";
 import { putRecent } from "../domain/recent.ts";
-import type { IssuedUse, RepositoryUse } from "../domain/uses.ts";
+import { type IssuedUse, otherRepositories, type RepositoryUse } from "../domain/uses.ts";
 import { limits } from "../limits.ts";
-
-/** What repositories are counted as, once a robot has used too many new ones in a short time. */
-export const otherRepositories = "(others)";
 
 type CountDeps = Pick<Deps, "uses" | "limiter">;
 
@@ -31,6 +28,7 @@ async function isNamed(
   { uses, limiter }: CountDeps,
   place: Pick<RepositoryUse, "robotId" | "service" | "repository">,
 ): Promise<boolean> {
+  if (place.repository === otherRepositories) return true;
   const key = JSON.stringify([place.robotId, place.service, place.repository]);
   if (!uses.named.has(key)) {
     const wait = await limiter.take(`uses:${place.robotId}`, limits.uses.newRepositoriesPerMinute);

@@ -92,9 +92,9 @@ export async function exchange(deps: ExchangeDeps, request: ExchangeRequest): Pr
       await countGranted(deps, counted);
       return result;
     }
+    if (result.refusal !== CHANGED || attempt === ATTEMPTS) return refuse(deps, request, passage, result.refusal);
     // What was judged by was changed meanwhile: what holds now decides.
     forgetJudged(deps, match);
-    if (result.refusal !== CHANGED || attempt === ATTEMPTS) return refuse(deps, request, passage, result.refusal);
   }
 }
 

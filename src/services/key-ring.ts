@@ -53,7 +53,7 @@ export function forgetKeys(memory: KeyMemory): void {
  * @param memory what a platform that lends a database to one request only keeps between requests
  */
 export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()): Keys {
-  let underway: Promise<KeyRing> | undefined;
+  let underway: { readonly generation: number; readonly ring: Promise<KeyRing> } | undefined;
 
   return {
     async robotToken() {
@@ -89,8 +89,13 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()
     // A clock that was set back makes it look younger than it is.
     const { freshMilliseconds, heardMilliseconds } = limits.keys;
     const fresh = deps.changes.areHeard() ? heardMilliseconds : freshMilliseconds;
-    if (memory.last && age >= 0 && age < fresh) return memory.last.ring;
-    return readAgain();
+    const { last } = memory;
+    if (last && age >= 0 && age < fresh) return last.ring;
+    return readAgain().catch((error) => {
+      // The database may be away for as long as what is remembered serves.
+      if (last && last === memory.last && deps.changes.areHeard()) return last.ring;
+      throw error;
+    });
   }
 
   /** A key's name is anybody's to invent. */
@@ -103,15 +108,20 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()
 
   /** What is under way may have read what was there before. */
   async function readAfresh(): Promise<KeyRing> {
-    await underway?.catch(() => {});
+    await underway?.ring.catch(() => {});
     return readAgain();
   }
 
+  /** One under way may have read what was there before a change. */
   function readAgain(): Promise<KeyRing> {
-    underway ??= load().finally(() => {
-      underway = undefined;
-    });
-    return underway;
+    if (underway?.generation === memory.generation) return underway.ring;
+    const own = { generation: memory.generation, ring: load() };
+    underway = own;
+    const end = () => {
+      if (underway === own) underway = undefined;
+    };
+    own.ring.then(end, end);
+    return own.ring;
   }
 
   async function load(): Promise<KeyRing> {

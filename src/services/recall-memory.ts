@@ -6,7 +6,6 @@ import type { Issuer } from "../store/issuers.ts";
 import type { LoginFacts } from "../store/login-facts.ts";
 import type { Registry } from "../store/registries.ts";
 import type { Robot, RobotOfOrganization } from "../store/robots.ts";
-import type { StaticToken } from "../store/static-tokens.ts";
 import type { VerifiedRobotToken } from "../tokens/robot-token.ts";
 
 /** Of a robot and its organization, what decides. */
@@ -20,8 +19,11 @@ export interface Federation extends RobotFacts {
   readonly bindings: readonly BindingRecord[];
 }
 
-export interface StaticLogin extends RobotOfOrganization {
-  readonly token: StaticToken;
+/** A static token, and whose it is. */
+export interface StaticLogin {
+  readonly expiresAt: Date | null;
+  readonly robot: Pick<Robot, "id" | "name" | "disabled">;
+  readonly organization: Pick<RobotOfOrganization["organization"], "id" | "name" | "robotTokens">;
 }
 
 /** What was read of the database, as values alone: it may outlive the request that read it. */
@@ -43,21 +45,27 @@ export interface RecallMemory extends ChangeListener {
   readonly registries: Map<string, { readonly registry: Registry; readonly readAt: number }>;
 }
 
+/** That count as one more. */
+const CHARACTERS = 500;
+
 /** A good robot token need not be verified a second time. */
 export function createVerdicts(): Cache<VerifiedRobotToken> {
-  return createCache(limits.recalled.tokens);
+  return createCache(limits.recalled.tokens, { weigh: ({ scope = "" }) => 1 + scope.length / CHARACTERS });
 }
 
 export function createRecallMemory(): RecallMemory {
   let generation = 0;
-  const { robots, bindings, tokens, issuers, repositories } = limits.recalled;
-  const logins = createCache<LoginFacts>(
-    robots,
-    (one) => 1 + (one.grants.length + Object.keys(one.bindings).length) / limits.recalled.partsOfRobot,
-  );
-  const federations = createCache<Federation>(bindings, (one) => 1 + one.bindings.length);
+  const { robots, partsOfRobot, bindings, tokens, issuers, repositories } = limits.recalled;
+  const logins = createCache<LoginFacts>(robots, {
+    weigh: ({ grants, bindings: bound }) => 1 + (grants.length + Object.keys(bound).length) / partsOfRobot,
+    groupOf: ({ robotId }) => robotId,
+  });
+  const federations = createCache<Federation>(bindings, {
+    weigh: (one) => 1 + JSON.stringify(one.bindings).length / CHARACTERS,
+    groupOf: ({ robot }) => robot.id,
+  });
   const unrevoked = createCache<true>(tokens);
-  const staticTokens = createCache<StaticLogin>(tokens);
+  const staticTokens = createCache<StaticLogin>(tokens, { groupOf: ({ robot }) => robot.id });
   const known = createCache<Issuer>(issuers);
   const open = createCache<readonly string[]>(repositories);
   const registries: RecallMemory["registries"] = new Map();
@@ -79,16 +87,18 @@ export function createRecallMemory(): RecallMemory {
     },
     missed() {
       generation += 1;
-      for (const cache of [logins, federations, unrevoked, staticTokens, known, open, registries]) cache.clear();
+      clear();
     },
   };
+
+  function clear(): void {
+    for (const cache of [logins, federations, unrevoked, staticTokens, known, open, registries]) cache.clear();
+  }
 
   function forget(change: Change): void {
     switch (change.of) {
       case "robot":
-        logins.forget(({ robotId }) => robotId === change.id);
-        federations.forget(({ robot }) => robot.id === change.id);
-        staticTokens.forget(({ robot }) => robot.id === change.id);
+        for (const cache of [logins, federations, staticTokens]) cache.forgetGroup(change.id);
         return;
       case "organization":
         logins.forget(({ organizationId }) => organizationId === change.id);
@@ -109,6 +119,9 @@ export function createRecallMemory(): RecallMemory {
         return;
       case "anonymous_pulls":
         open.clear();
+        return;
+      case "everything":
+        clear();
         return;
       case "keys":
         return;

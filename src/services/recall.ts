@@ -73,7 +73,16 @@ export function createRecall({ db, clock, changes }: RecallDeps, memory: RecallM
     },
 
     async staticToken(hash) {
-      return recallOr(memory.staticTokens, hash, () => findStaticToken(db, hash));
+      return recallOr(memory.staticTokens, hash, async () => {
+        const found = await findStaticToken(db, hash);
+        if (!found) return undefined;
+        const { token, robot, organization } = found;
+        return {
+          expiresAt: token.expiresAt,
+          robot: { id: robot.id, name: robot.name, disabled: robot.disabled },
+          organization: { id: organization.id, name: organization.name, robotTokens: organization.robotTokens },
+        };
+      });
     },
 
     async federation(name) {

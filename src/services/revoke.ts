@@ -10,21 +10,28 @@ import { type RobotToken, verifyRefreshToken, verifyRobotToken } from "../tokens
 import { sha256 } from "../tokens/signing-key.ts";
 import { type AuditEvent, type RequestOrigin, recordAudit } from "./audit.ts";
 
-type RevokeDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "keys">;
+type RevokeDeps = Pick<Deps, "config" | "db" | "clock" | "random" | "keys" | "recall">;
 
 /**
  * Ends a robot token, by whoever holds it: itself, a refresh token that stands for it, or a static one. What
  * is none of these is left alone, and nobody is told: it opens nothing either way (RFC 7009 §2.2).
  */
 export async function revokeRobotToken(deps: RevokeDeps, origin: RequestOrigin, secret: Secret): Promise<void> {
+  // Anybody may ask, and costs no more than that.
+  if (await revoke(deps, origin, secret)) await deps.recall.catchUp();
+}
+
+/** @returns whether there was anything to end */
+async function revoke(deps: RevokeDeps, origin: RequestOrigin, secret: Secret): Promise<boolean> {
   const text = secret.reveal();
   if (isOpaqueToken("robot", text)) return revokeStaticToken(deps, origin, text);
   const token = await verify(deps, text);
-  if (!token) return;
+  if (!token) return false;
   const { robot, jti, exp, bindingId } = token;
-  await deps.db.transaction(async (tx) => {
-    if (!(await insertRevokedToken(tx, { jti, expiresAt: new Date(exp * 1000) }))) return;
+  return deps.db.transaction(async (tx) => {
+    if (!(await insertRevokedToken(tx, { jti, expiresAt: new Date(exp * 1000) }))) return false;
     await record(deps, tx, origin, robot, { robot_token_jti: jti, binding_id: bindingId });
+    return true;
   });
 }
 
@@ -37,10 +44,11 @@ async function verify({ config, clock, keys }: RevokeDeps, compact: string): Pro
   return refreshing.ok ? refreshing.token : undefined;
 }
 
-async function revokeStaticToken(deps: RevokeDeps, origin: RequestOrigin, text: string): Promise<void> {
-  await deps.db.transaction(async (tx) => {
+async function revokeStaticToken(deps: RevokeDeps, origin: RequestOrigin, text: string): Promise<boolean> {
+  return deps.db.transaction(async (tx) => {
     const ended = await deleteStaticToken(tx, await sha256(text));
     if (ended) await record(deps, tx, origin, ended.robot, { static_token_id: ended.id });
+    return ended !== undefined;
   });
 }
 

@@ -1,6 +1,6 @@
 import type { Deps } from "../deps.ts";
 import { formatScope } from "../domain/scope.ts";
-import { addBindingUse, noteIssued, type Uses } from "../domain/uses.ts";
+import { addBindingUse, type IssuedUse, noteIssued, type Uses } from "../domain/uses.ts";
 import { limits } from "../limits.ts";
 import { addBindingUses } from "../store/bindings.ts";
 import { addRepositoryUses } from "../store/repository-uses.ts";
@@ -14,8 +14,8 @@ const underway = new WeakMap<Uses, Promise<void>>();
 /** Writes down what tokens were issued by and for. What could not be written now is noted still. */
 export async function writeUses(deps: WriteDeps): Promise<void> {
   const { uses } = deps;
-  const before = underway.get(uses);
-  const writing = (before ?? Promise.resolve()).catch(() => {}).then(() => write(deps));
+  const before = underway.get(uses) ?? Promise.resolve();
+  const writing = before.catch(() => {}).then(() => write(deps));
   underway.set(uses, writing);
   await writing.finally(() => {
     if (underway.get(uses) === writing) underway.delete(uses);
@@ -23,29 +23,50 @@ export async function writeUses(deps: WriteDeps): Promise<void> {
 }
 
 async function write(deps: WriteDeps): Promise<void> {
-  const { uses, db, clock } = deps;
-  if (uses.issued.size === 0 && uses.robots.size === 0 && uses.bindings.size === 0) return;
+  await writeIssued(deps);
+  await writeSeen(deps);
+}
+
+/** Some at a time: requests are answered in between, and a statement holds few rows. */
+async function writeIssued(deps: WriteDeps): Promise<void> {
+  const { uses, db } = deps;
   const issued = [...uses.issued.values()];
-  const robots = new Map(uses.robots);
-  const bindings = new Map(uses.bindings);
-  for (const noted of [uses.issued, uses.robots, uses.bindings]) noted.clear();
+  uses.issued.clear();
+  let written = 0;
   try {
-    const repositories = await countUses(deps, issued);
-    const written = await db.transaction(async (tx) => {
-      await addRepositoryUses(tx, repositories);
-      const touched = await touchRobots(tx, robots);
-      return { touched, counted: await addBindingUses(tx, bindings) };
-    });
+    while (written < issued.length) {
+      const some: IssuedUse[] = issued.slice(written, written + limits.uses.writtenAtOnce);
+      await addRepositoryUses(db, await countUses(deps, some));
+      written += some.length;
+    }
+  } catch (error) {
+    for (const use of issued.slice(written)) noteIssued(uses, use.access.map(formatScope).join(" "), use);
+    throw error;
+  }
+}
+
+/** What one statement may name; the others are written the next time. */
+function takeSome<V>(noted: Map<string, V>): Map<string, V> {
+  const taken = new Map([...noted].slice(0, limits.uses.seenAtOnce));
+  for (const key of taken.keys()) noted.delete(key);
+  return taken;
+}
+
+async function writeSeen({ uses, db, clock }: WriteDeps): Promise<void> {
+  const robots = takeSome(uses.robots);
+  const bindings = takeSome(uses.bindings);
+  if (robots.size === 0 && bindings.size === 0) return;
+  // Those that somebody holds are noted still, unless they are gone, which is found out by how long that takes.
+  let oldest = Number.NEGATIVE_INFINITY;
+  try {
+    const written = await db.transaction(async (tx) => ({
+      touched: await touchRobots(tx, robots),
+      counted: await addBindingUses(tx, bindings),
+    }));
     for (const id of written.touched) robots.delete(id);
     for (const id of written.counted) bindings.delete(id);
-  } catch (error) {
-    for (const use of issued) noteIssued(uses, use.access.map(formatScope).join(" "), use);
-    for (const [id, use] of bindings) addBindingUse(uses, id, use);
-    bindings.clear();
-    throw error;
+    oldest = clock.now() - limits.uses.touchSeconds * 1000;
   } finally {
-    // Somebody held them; or they are gone, and are given up.
-    const oldest = clock.now() - limits.uses.touchSeconds * 1000;
     for (const [id, at] of robots) {
       if (at.getTime() > oldest && !uses.robots.has(id)) uses.robots.set(id, at);
     }

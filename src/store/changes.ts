@@ -1,11 +1,13 @@
 /** The channel that the database's own triggers tell of changes by (`drizzle/0006_changes.sql`). */
 export const changesChannel = "berth_changes";
+/** What is told where nobody could list what was changed. */
+export const everything = "everything";
 
 /** What was changed, or what belongs to it, in a transaction that is committed. */
 export type Change =
   | { readonly of: "organization" | "robot" | "issuer"; readonly id: string }
   | { readonly of: "revoked_token"; readonly jti: string }
-  | { readonly of: "registries" | "anonymous_pulls" | "keys" };
+  | { readonly of: "registries" | "anonymous_pulls" | "keys" | "everything" };
 
 /** @returns `undefined` for what a later version tells */
 export function readChange(payload: string): Change | undefined {
@@ -20,6 +22,7 @@ export function readChange(payload: string): Change | undefined {
     case "registries":
     case "anonymous_pulls":
     case "keys":
+    case "everything":
       return { of };
     default:
       return undefined;

@@ -10,7 +10,7 @@ it("forgets the one used longest ago when it is full", () => {
 });
 
 it("counts what values weigh, also of one that takes another's place", () => {
-  const cache = createCache<string>(10, (value) => value.length);
+  const cache = createCache<string>(10, { weigh: (value) => value.length });
   cache.set("a", "12345678");
   cache.set("a", "1");
   cache.set("b", "123456789");
@@ -20,7 +20,7 @@ it("counts what values weigh, also of one that takes another's place", () => {
 });
 
 it("keeps nothing that is heavier than all it may hold", () => {
-  const cache = createCache<string>(3, (value) => value.length);
+  const cache = createCache<string>(3, { weigh: (value) => value.length });
   cache.set("a", "1234");
   expect(cache.get("a")).toBeUndefined();
 });
@@ -38,4 +38,16 @@ it("forgets one, those of which something holds, or all, and has their room agai
   expect(cache.get("2")).toBeUndefined();
   for (const n of [1, 2, 3, 4]) cache.set(String(n), n);
   expect(cache.get("1")).toBe(1);
+});
+
+it("forgets a group without a look at the others, whichever way its members came and went", () => {
+  const cache = createCache<string>(10, { groupOf: (value) => value[0] ?? "" });
+  for (const [key, value] of Object.entries({ 1: "a1", 2: "a2", 3: "b3", 4: "a4" })) cache.set(key, value);
+  cache.remove("1");
+  cache.set("2", "b2");
+  cache.forgetGroup("a");
+  cache.forgetGroup("nobody");
+  expect(["1", "2", "3", "4"].map(cache.get)).toEqual([undefined, "b2", "b3", undefined]);
+  cache.forgetGroup("b");
+  expect(["2", "3"].map(cache.get)).toEqual([undefined, undefined]);
 });

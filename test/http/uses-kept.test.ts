@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
+import { otherRepositories } from "../../src/domain/uses.ts";
 import { limits } from "../../src/limits.ts";
 import { type Database, openPostgres } from "../../src/ports/node/database.ts";
-import { otherRepositories } from "../../src/services/count-uses.ts";
 import { repositoryUses } from "../../src/store/schema.ts";
 import { startBerth, type TestBerth } from "../support/berth.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";

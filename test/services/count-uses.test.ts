@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { createUses, type RepositoryUse, type Uses } from "../../src/domain/uses.ts";
+import { createUses, otherRepositories, type RepositoryUse, type Uses } from "../../src/domain/uses.ts";
 import { limits } from "../../src/limits.ts";
-import { countUses, otherRepositories } from "../../src/services/count-uses.ts";
+import { countUses } from "../../src/services/count-uses.ts";
 import { createLimiter } from "../../src/services/limiter.ts";
 
 const perMinute = limits.uses.newRepositoriesPerMinute;

@@ -1,6 +1,6 @@
 import type { Deps } from "../../deps.ts";
+import { otherRepositories } from "../../domain/uses.ts";
 import { limits } from "../../limits.ts";
-import { otherRepositories } from "../../services/count-uses.ts";
 import { pageUsage } from "../../services/robot-usage.ts";
 import { actorOf, createApi, createRoute, json, z } from "./route.ts";
 import { pageQuery, robotParam } from "./schemas.ts";

@@ -18,8 +18,8 @@ const CONNECT_SECONDS = 3;
 const CATCH_UP_MILLISECONDS = 2000;
 
 /**
- * Listens to PostgreSQL, and asks itself all the time by way of it whether it still hears. The connection
- * delivers in the order of commits: whoever hears a beat has heard of everything before it.
+ * Listens to PostgreSQL, and asks itself all the time by way of it whether it still hears. The connection that
+ * listens, one of two, delivers in the order of commits: whoever hears a beat has heard of everything before it.
  *
  * @param maxStaleness seconds; 0: nothing ever counts as heard
  */
@@ -39,6 +39,7 @@ export async function listenToPostgres(
   let openedAt = performance.now();
   let channel = open();
   let isLost = false;
+  let catchingUp: Promise<void> | undefined;
   const beating = setInterval(keepBeating, period).unref();
   beat();
 
@@ -58,10 +59,11 @@ export async function listenToPostgres(
 
   function open(): postgres.Sql {
     openedAt = performance.now();
-    const opened = connect(url.reveal(), {
+    const opened = connect(unnamed(url), {
       max: 1,
       connect_timeout: CONNECT_SECONDS,
       onnotice: () => {},
+      fetch_types: false,
       connection: { application_name: "berth changes" },
     });
     const isCurrent = () => opened === channel;
@@ -87,6 +89,8 @@ export async function listenToPostgres(
   }
 
   function hear(beat: number): void {
+    // Nobody knows what was told while nothing was heard.
+    if (age() > maxStaleness * 1000) listener.missed();
     upTo = Math.max(upTo, sent.get(beat) ?? upTo);
     for (const earlier of sent.keys()) if (earlier <= beat) sent.delete(earlier);
     for (const [one, resume] of waiting) if (one <= beat) resume();
@@ -114,7 +118,16 @@ export async function listenToPostgres(
     return count;
   }
 
-  async function catchUp(): Promise<void> {
+  /** All who ask in one turn wait for one beat. */
+  function catchUp(): Promise<void> {
+    catchingUp ??= Promise.resolve().then(() => {
+      catchingUp = undefined;
+      return hearNextBeat();
+    });
+    return catchingUp;
+  }
+
+  async function hearNextBeat(): Promise<void> {
     const mine = beat();
     const { promise, resolve } = Promise.withResolvers<void>();
     const givingUp = setTimeout(() => {
@@ -126,6 +139,13 @@ export async function listenToPostgres(
     clearTimeout(givingUp);
     waiting.delete(mine);
   }
+}
+
+/** A name in the URL would win, and a restore finds those who listen by theirs. */
+function unnamed(url: Secret): string {
+  const named = new URL(url.reveal());
+  named.searchParams.delete("application_name");
+  return named.href;
 }
 
 /** At once, since nobody may answer. */

@@ -20,7 +20,7 @@ export async function serveByWorkers(count: number): Promise<number> {
     // The first one finds out whether the settings are good, and prepares the database for all.
     const first = fork(stopping.signal);
     const code = await Promise.race([first.ended, once(first.worker, "listening").then(() => undefined)]);
-    if (code !== undefined) return code;
+    if (code !== undefined || stopping.signal.aborted) return first.ended;
     const others = Array.from({ length: count - 1 }, () => fork(stopping.signal));
     await Promise.all([first, ...others].map((one) => replaceUntil(stopping.signal, one)));
     return 0;
@@ -38,6 +38,7 @@ interface Forked {
 function fork(stopping: AbortSignal): Forked {
   const worker = cluster.fork();
   const pass = () => worker.process.kill(stopping.reason);
+  if (stopping.aborted) pass();
   stopping.addEventListener("abort", pass);
   const ended = once(worker, "exit").then(([code]) => {
     stopping.removeEventListener("abort", pass);

@@ -137,8 +137,12 @@ README.md goes on from there.
 }
 
 /** A signal that comes while the service starts is heard, too: it stops as soon as it can. */
+/** A process may be told several times: the terminal, or the host, tells a whole group, and a primary its workers. */
 function stopOnSignal(starting: Promise<RunningServer>): void {
+  let isStopping = false;
   const stop = async () => {
+    if (isStopping) return;
+    isStopping = true;
     try {
       await (await starting).close();
       process.exit(0);
@@ -147,8 +151,8 @@ function stopOnSignal(starting: Promise<RunningServer>): void {
       process.exit(1);
     }
   };
-  process.once("SIGTERM", stop);
-  process.once("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
 }
 
 function explain(error: unknown): string {

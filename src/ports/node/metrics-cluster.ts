@@ -20,6 +20,9 @@ interface Round {
   finish(): void;
 }
 
+/** Of a worker that ended just now: its figures of before count. */
+const ignore = () => {};
+
 /**
  * For the primary of a cluster: whichever worker is asked for the figures gets those of all. What a worker had
  * counted when it was last asked stays while it is silent and after its end, since a sum that falls looks like a
@@ -42,13 +45,13 @@ export function relayMetrics(): () => void {
       rounds.delete(own);
       const silent = Array.from(round.waitingFor, (worker) => latest.get(worker) ?? []);
       const processes = [...round.processes, ...silent, ofEnded].filter((figures) => figures.length > 0);
-      if (asking.isConnected()) asking.send({ berth: "gathered", id, processes } satisfies Message);
+      if (asking.isConnected()) asking.send({ berth: "gathered", id, processes } satisfies Message, ignore);
     };
     const timer = setTimeout(finish, PATIENCE_MILLISECONDS);
     const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker?.isConnected()) as Worker[];
     const round: Round = { waitingFor: new Set(workers.map((worker) => worker.id)), processes: [], finish };
     rounds.set(own, round);
-    for (const worker of workers) worker.send({ berth: "tell", id: own } satisfies Message);
+    for (const worker of workers) worker.send({ berth: "tell", id: own } satisfies Message, ignore);
   }
 
   function settle(worker: Worker, round: Round | undefined): void {
@@ -74,7 +77,8 @@ export function relayMetrics(): () => void {
       .then(() => keep(worker))
       .then(() => {
         for (const round of [...rounds.values()]) settle(worker, round);
-      });
+      })
+      .catch(ignore);
   };
   cluster.on("message", hear).on("exit", bury);
   return () => cluster.off("message", hear).off("exit", bury);

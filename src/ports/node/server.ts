@@ -67,7 +67,11 @@ export async function startServer({ environment, write, clock = systemClock }: S
   let isStopping = false;
   const close = async () => {
     isStopping = true;
-    for (const closer of closers.splice(0).reverse()) await closer();
+    const failures: unknown[] = [];
+    for (const closer of closers.splice(0).reverse()) {
+      await (async () => closer())().catch((error) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   };
   try {
     if (config.tracing) tracing = (await import("./telemetry.ts")).createTelemetry(config.tracing, log);
@@ -143,7 +147,7 @@ export async function startServer({ environment, write, clock = systemClock }: S
     const { newAdminTokenPath } = storage;
     return { url: config.publicUrl, close, ...(newAdminTokenPath && { newAdminTokenPath }) };
   } catch (error) {
-    await close();
+    await close().catch((closing) => log.error("something could not be closed", { error: closing }));
     throw error;
   }
 }
@@ -152,8 +156,8 @@ export async function startServer({ environment, write, clock = systemClock }: S
 function listenFor(memory: RecallMemory, keyMemory: KeyMemory): ChangeListener {
   return {
     heard(change) {
-      if (change.of === "keys") forgetKeys(keyMemory);
-      else memory.heard(change);
+      if (change.of === "keys" || change.of === "everything") forgetKeys(keyMemory);
+      if (change.of !== "keys") memory.heard(change);
     },
     missed() {
       forgetKeys(keyMemory);

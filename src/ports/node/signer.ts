@@ -11,7 +11,11 @@ const HALF = 32;
  * their DER here (RFC 3279 §2.2.3).
  */
 export const importSigner: ImportSigner = (pkcs8) => {
-  const key = createPrivateKey({ key: Buffer.from(pkcs8), format: "der", type: "pkcs8" });
+  const key = createPrivateKey({
+    key: Buffer.from(pkcs8.buffer, pkcs8.byteOffset, pkcs8.byteLength),
+    format: "der",
+    type: "pkcs8",
+  });
   return (encodedHeader, payload) => {
     const signingInput = `${encodedHeader}.${Buffer.from(payload).toString("base64url")}`;
     const signature = sign("sha256", Buffer.from(signingInput, "latin1"), key);

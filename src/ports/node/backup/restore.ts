@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { getTableName } from "drizzle-orm";
+import { getTableName, sql } from "drizzle-orm";
 import { readConfig } from "../../../config.ts";
 import type { Environment } from "../../../environment.ts";
 import {
@@ -11,6 +11,7 @@ import {
   withoutTriggers,
 } from "../../../store/all-rows.ts";
 import { alone } from "../../../store/alone.ts";
+import { changesChannel, everything } from "../../../store/changes.ts";
 import type { Db } from "../../../store/db.ts";
 import { signingKeys } from "../../../store/schema.ts";
 import type { Sealer } from "../../../tokens/sealing.ts";
@@ -59,6 +60,8 @@ export async function restore(
         }
       });
       await analyze(tx);
+      // Whoever listens all the same, unseen, remembers nothing of before.
+      await tx.execute(sql`select pg_notify(${changesChannel}, ${everything})`);
       return count;
     });
   } finally {

@@ -6,7 +6,9 @@ import { type Db, drizzleOptions } from "../../../store/db.ts";
 import { createSealer, type Sealer } from "../../../tokens/sealing.ts";
 import { DataDirError, lockDataDir, secretKeyFile } from "../data-dir.ts";
 import { openEmbedded, openPostgres } from "../database.ts";
+import { requireRoom } from "../disk-room.ts";
 import { packageFile } from "../package-files.ts";
+import { importPostgres } from "../postgres-driver.ts";
 
 export interface OpenStorage {
   readonly db: Db;
@@ -19,10 +21,8 @@ const IN_USE =
 /** Opens the database of the service and leaves its schema as it is. */
 export async function openAsItIs({ databaseUrl, dataDir }: Config): Promise<OpenStorage> {
   if (databaseUrl) {
-    const [{ default: postgres }, { drizzle }] = await Promise.all([
-      import("postgres"),
-      import("drizzle-orm/postgres-js"),
-    ]);
+    const postgres = await importPostgres();
+    const { drizzle } = await import("drizzle-orm/postgres-js");
     const sql = postgres(databaseUrl.reveal(), { max: 1, onnotice: () => {} });
     return { db: drizzle(sql, drizzleOptions) as unknown as Db, close: () => sql.end() };
   }
@@ -32,6 +32,7 @@ export async function openAsItIs({ databaseUrl, dataDir }: Config): Promise<Open
   }
   const lock = await lockDataDir(dataDir, IN_USE);
   const [{ PGlite }, { drizzle }] = await Promise.all([import("@electric-sql/pglite"), import("drizzle-orm/pglite")]);
+  await requireRoom(directory);
   const client = await PGlite.create(directory);
   return {
     db: drizzle(client, drizzleOptions) as unknown as Db,
