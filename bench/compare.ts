@@ -1,8 +1,10 @@
 import { type Answer, type Call, type Load, load } from "./load.ts";
 
 const ROUNDS = 3;
+/** As long as so many rounds: a service runs for days, and is compiled by what it does. */
+const WARM_UP_ROUNDS = 3;
 /** Calls that are made ready for a second of the warm-up. */
-const WARM_UP_RATES: Rates = { baseline: 10_000, subject: 1_000 };
+const WARM_UP_RATES: Rates = { baseline: 10_000, subject: 4_000 };
 /** How much faster a round may be than the one before it without running out of calls. */
 const HEADROOM = 1.5;
 
@@ -54,19 +56,19 @@ export async function compare<C extends Call>(
   const { baseline, subject } = contest;
   let checked = 0;
 
-  async function round(name: string, rates: Rates): Promise<Round> {
-    const calls = await contest.prepare(Math.ceil(rates.subject * seconds));
+  async function round(name: string, rates: Rates, lasting = seconds): Promise<Round> {
+    const calls = await contest.prepare(Math.ceil(rates.subject * lasting));
     const own = calls.map(({ headers }) => ({ headers, path: baseline.path }));
-    const least = await load(baseline.origin, takeTurns(own, Math.ceil(rates.baseline * seconds)), seconds);
+    const least = await load(baseline.origin, takeTurns(own, Math.ceil(rates.baseline * lasting)), lasting);
     tell(`${name}: ${baseline.title}, ${Math.round(least.requestsPerSecond)} requests/s`);
-    const full = await load(subject.origin, calls, seconds);
+    const full = await load(subject.origin, calls, lasting);
     tell(`${name}: ${subject.title}, ${Math.round(full.requestsPerSecond)} requests/s`);
     for (const answer of full.answers) contest.check(answer);
     checked += full.answers.length;
     return { baseline: figures(least), subject: figures(full) };
   }
 
-  let last = await round("warm-up", WARM_UP_RATES);
+  let last = await round("warm-up", WARM_UP_RATES, seconds * WARM_UP_ROUNDS);
   const rounds: Round[] = [];
   for (let i = 1; i <= ROUNDS; i++) {
     last = await round(`round ${i} of ${ROUNDS}`, {
