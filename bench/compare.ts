@@ -4,7 +4,7 @@ const ROUNDS = 3;
 /** As long as so many rounds: a service runs for days, and is compiled by what it does. */
 const WARM_UP_ROUNDS = 3;
 /** Calls that are made ready for a second of the warm-up. */
-const WARM_UP_RATES: Rates = { baseline: 10_000, subject: 4_000 };
+const WARM_UP_RATES: Rates = { baseline: 10_000, subject: 2_000 };
 /** How much faster a round may be than the one before it without running out of calls. */
 const HEADROOM = 1.5;
 
