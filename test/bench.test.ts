@@ -15,7 +15,13 @@ describe("the benchmark", () => {
   it("puts verification, registry tokens and exchanges beside their baselines, as ratios", {
     timeout: 180_000,
   }, async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, [main, "--seconds", "0.5", "--database", "embedded"]);
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      main,
+      "--seconds",
+      "0.5",
+      "--database",
+      "embedded",
+    ]);
     const [, , ...table] = stdout.split("\n");
     const figure = String.raw`[\d,]+`;
     const latencies = String.raw`[\d.]+ +[\d.]+`;
