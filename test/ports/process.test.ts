@@ -169,7 +169,8 @@ describe("PostgreSQL", () => {
     const away = await get("/api/v1/organization/");
     expect(away).toMatchObject({ status: 503, body: { code: "unavailable" } });
     expect(away.headers.get("retry-after")).toBe("1");
-    expect((await get("/readyz")).status).toBe(503);
+    // What it saw a moment ago may be told once more.
+    await expect.poll(async () => (await get("/readyz")).status).toBe(503);
     expect((await get("/healthz")).status).toBe(200);
 
     await postgres.start();

@@ -41,6 +41,8 @@ export async function startPostgres(attempts = 3): Promise<TestPostgres> {
     persistent: true,
     // PostgreSQL refuses to run as root.
     createPostgresUser: process.getuid?.() === 0,
+    // Whatever the language of whoever runs the tests.
+    initdbFlags: ["--encoding=UTF8", "--no-locale"],
     postgresFlags: ["-c", "listen_addresses=127.0.0.1"],
     onLog: (text) => log.push(String(text)),
     onError: () => {},
