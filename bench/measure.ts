@@ -26,7 +26,7 @@ interface Bench {
   readonly tell: Tell;
 }
 
-/** Of the issue's figures, those beside a baseline: what a registry token and an exchange are made with. */
+/** What Berth should reach of its baselines' throughput. */
 const REACH = { registryToken: 0.7, coldRegistryToken: 0.5, exchange: 0.5 };
 const SMALL: Population = { organizations: 1, robotsOfEach: 200, bindingsOfEach: 10 };
 const LARGE: Population = { organizations: 1000, robotsOfEach: 100, bindingsOfEach: 10 };
