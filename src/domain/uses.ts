@@ -68,7 +68,7 @@ function noteOther(uses: Uses, use: IssuedUse): void {
   const key = JSON.stringify([use.robotId, use.service, access.map(({ actions }) => actions)]);
   const before = uses.issued.get(key);
   const count = (before?.count ?? 0) + use.count;
-  // As many again, and then nothing but that the robot was seen.
+  // As many again, and then no more is counted.
   if (before || uses.issued.size < 2 * MAX_ISSUED) {
     put(uses, key, { ...use, access, count, lastUsed: later(before?.lastUsed, use.lastUsed) });
   }
