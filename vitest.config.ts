@@ -11,6 +11,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 20_000 } },
     reporters: ["default", new CompatibilityReporter("distribution 2", /\.test\.ts$/), new LeftOutReporter()],
   },
 });

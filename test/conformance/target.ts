@@ -45,7 +45,7 @@ export function manage(
 }
 
 /** How long something may take that others have to hear of: on a quiet machine a second is plenty. */
-export const soon = { timeout: 5000 };
+export const soon = { timeout: 20_000 };
 
 /** What an answer holds that has to be good. */
 export async function good(asked: Promise<ApiAnswer>) {

@@ -134,7 +134,7 @@ it("an exchange under way while its robot is disabled and enabled is judged by w
     await slow.rotate();
     const token = await slow.sign(berth.url);
     const underway = Promise.all(Array.from({ length: 5 }, () => berth.exchange("acme+raced", token)));
-    await vi.waitFor(() => expect(held).toHaveLength(1), { timeout: 4000 });
+    await vi.waitFor(() => expect(held).toHaveLength(1), { timeout: 20_000 });
     await set("raced", { disabled: true });
     await set("raced", { disabled: false });
     slow.answer("/jwks", undefined);

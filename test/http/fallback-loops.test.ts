@@ -113,4 +113,4 @@ describe("a token server that does not answer", () => {
 });
 
 /** Milliseconds, of which a busy machine needs some. */
-const PATIENCE = { timeout: 5000, interval: 20 };
+const PATIENCE = { timeout: 20_000, interval: 20 };

@@ -51,7 +51,7 @@ it("three hundred invented names fill no table, and are all counted", async () =
   const begun = performance.now();
   await Promise.all(Array.from({ length: 300 }, (_, index) => use(`acme/invented-${index}`)));
   const minutes = (performance.now() - begun) / 60_000;
-  await expect.poll(async () => sum(await usage("inventor")), { timeout: 5000 }).toBe(300);
+  await expect.poll(async () => sum(await usage("inventor")), { timeout: 20_000 }).toBe(300);
   const counted = await usage("inventor");
   const named = counted.filter(({ repository }) => repository !== otherRepositories);
   expect(named.length).toBeLessThanOrEqual(limits.uses.newRepositoriesPerMinute * (1 + minutes));
@@ -69,18 +69,18 @@ it("requests of nobody leave no row", async () => {
   }
   await use("acme/app");
   // Written down together with what came before it.
-  await expect.poll(async () => (await usage("somebody")).length, { timeout: 5000 }).toBe(1);
+  await expect.poll(async () => (await usage("somebody")).length, { timeout: 20_000 }).toBe(1);
   expect(await rows()).toHaveLength(before + 1);
 });
 
 it("a robot that is made anew has none of the counts of the one before, not even those that come late", async () => {
   const use = await aRobot("phoenix");
   await use("acme/early");
-  await expect.poll(() => usage("phoenix"), { timeout: 5000 }).toHaveLength(1);
+  await expect.poll(() => usage("phoenix"), { timeout: 20_000 }).toHaveLength(1);
   await use("acme/late");
   expect((await berth.api("DELETE", path("phoenix"))).status).toBe(204);
   const again = await aRobot("phoenix");
   await again("acme/new");
-  await expect.poll(() => usage("phoenix"), { timeout: 5000 }).toHaveLength(1);
+  await expect.poll(() => usage("phoenix"), { timeout: 20_000 }).toHaveLength(1);
   expect(await usage("phoenix")).toMatchObject([{ repository: "acme/new", count: 1 }]);
 });

@@ -254,7 +254,7 @@ describe("SIGTERM", () => {
             () => "open",
             () => "closed",
           ),
-        { timeout: 5000 },
+        { timeout: 20_000 },
       )
       .toBe("closed");
     finish();

@@ -113,7 +113,7 @@ describe("on PostgreSQL", () => {
     await new Promise((resolve) => setTimeout(resolve, 2000));
     const before = await written();
     for (let times = 0; times < 300; times += 30) await Promise.all(Array.from({ length: 30 }, () => use(token)));
-    await expect.poll(count, { timeout: 5000 }).toBe(300);
+    await expect.poll(count, { timeout: 20_000 }).toBe(300);
     await new Promise((resolve) => setTimeout(resolve, 2000));
     expect(await written()).toBeGreaterThan(before);
     expect((await written()) - before).toBeLessThan(100);
@@ -122,9 +122,9 @@ describe("on PostgreSQL", () => {
     await sql.begin(async (tx) => {
       await tx`select * from robots for update`;
       await use(token);
-      await expect.poll(count, { timeout: 5000 }).toBe(301);
+      await expect.poll(count, { timeout: 20_000 }).toBe(301);
       expect(await lastAccessed()).toBe(seen);
     });
-    await expect.poll(lastAccessed, { timeout: 5000 }).not.toBe(seen);
+    await expect.poll(lastAccessed, { timeout: 20_000 }).not.toBe(seen);
   });
 });

@@ -25,6 +25,8 @@ const tables: readonly [PgTable, Change["of"], readonly string[]][] = [
   [schema.signingKeys, "keys", []],
 ];
 
+const PATIENCE = { timeout: 20_000, interval: 20 };
+
 /** They say who manages, what was done and what was counted. */
 const decideNothing: readonly PgTable[] = [
   schema.usedTokens,
@@ -74,7 +76,7 @@ describe("changes in PostgreSQL", () => {
     const quiet = () => {};
     const log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
     changes = await database.listen({ heard: (change) => heard.push(change), missed: () => {} }, 5, log);
-    await vi.waitFor(() => expect(changes.areHeard()).toBe(true));
+    await vi.waitFor(() => expect(changes.areHeard()).toBe(true), PATIENCE);
   });
   beforeEach(() => {
     heard.length = 0;

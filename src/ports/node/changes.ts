@@ -80,9 +80,16 @@ export async function listenToPostgres(
           listener.missed();
         },
       );
-      await opened.listen(beatChannel, (payload) => {
-        if (isCurrent()) hear(Number(payload));
-      });
+      await opened.listen(
+        beatChannel,
+        (payload) => {
+          if (isCurrent()) hear(Number(payload));
+        },
+        // A beat that was sent before is lost.
+        () => {
+          if (isCurrent()) beat();
+        },
+      );
     };
     listen().catch((error) => log.debug("the channel of changes cannot be opened", { error }));
     return opened;
