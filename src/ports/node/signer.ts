@@ -18,8 +18,12 @@ export const importSigner: ImportSigner = (pkcs8) => {
   });
   return (encodedHeader, payload) => {
     const signingInput = `${encodedHeader}.${Buffer.from(payload).toString("base64url")}`;
-    const signature = sign("sha256", Buffer.from(signingInput, "latin1"), key);
-    return `${signingInput}.${joseSignature(signature).toString("base64url")}`;
+    return new Promise<string>((resolve, reject) => {
+      sign("sha256", Buffer.from(signingInput, "latin1"), key, (error, signature) => {
+        if (error) reject(error);
+        else resolve(`${signingInput}.${joseSignature(signature).toString("base64url")}`);
+      });
+    });
   };
 };
 
