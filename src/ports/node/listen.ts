@@ -6,6 +6,7 @@ import { createApp } from "../../app.ts";
 import type { Deps } from "../../deps.ts";
 import { limits } from "../../limits.ts";
 import { readTls, reloadTls } from "./tls.ts";
+import { atEndOfTurn } from "./turns.ts";
 
 /**
  * Serves the app at the configured address. What moves no byte is not waited for: neither a client that is slow to
@@ -16,7 +17,11 @@ import { readTls, reloadTls } from "./tls.ts";
  */
 export async function listen(deps: Deps): Promise<() => Promise<void>> {
   const { config, log, isStopping } = deps;
-  const { fetch } = createApp(deps);
+  const app = createApp(deps);
+  const fetch: typeof app.fetch = async (request, environment) => {
+    await new Promise<void>(atEndOfTurn);
+    return app.fetch(request, environment);
+  };
   const serverOptions = {
     maxHeaderSize: limits.http.headerBytes,
     headersTimeout: limits.http.headersMilliseconds,

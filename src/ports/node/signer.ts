@@ -1,14 +1,15 @@
-import { createPrivateKey, sign } from "node:crypto";
+import { createPrivateKey, type KeyObject, sign } from "node:crypto";
 import type { ImportSigner } from "../../tokens/signing-key.ts";
+import { atEndOfTurn } from "./turns.ts";
 
 const INTEGER = 0x02;
 /** Bytes of each half of a signature on P-256. */
 const HALF = 32;
 
 /**
- * Signs in the thread that serves. Of a request's 100 microseconds WebCrypto's threads take more than the
- * signature itself, and so does Node's own way to write it as JOSE does: two integers, which are read out of
- * their DER here (RFC 3279 §2.2.3).
+ * Signs in Node's threads, which cost the thread that serves less than WebCrypto's promises do. Node's own way to
+ * write a signature as JOSE does takes as long as the signature itself: two integers, which are read out of their
+ * DER here (RFC 3279 §2.2.3).
  */
 export const importSigner: ImportSigner = (pkcs8) => {
   const key = createPrivateKey({
@@ -16,16 +17,20 @@ export const importSigner: ImportSigner = (pkcs8) => {
     format: "der",
     type: "pkcs8",
   });
-  return (encodedHeader, payload) => {
+  return async (encodedHeader, payload) => {
     const signingInput = `${encodedHeader}.${Buffer.from(payload).toString("base64url")}`;
-    return new Promise<string>((resolve, reject) => {
-      sign("sha256", Buffer.from(signingInput, "latin1"), key, (error, signature) => {
-        if (error) reject(error);
-        else resolve(`${signingInput}.${joseSignature(signature).toString("base64url")}`);
-      });
-    });
+    const signature = await signInThread(Buffer.from(signingInput, "latin1"), key);
+    return `${signingInput}.${joseSignature(signature).toString("base64url")}`;
   };
 };
+
+function signInThread(data: Buffer, key: KeyObject): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    sign("sha256", data, key, (error, signature) => {
+      atEndOfTurn(() => (error ? reject(error) : resolve(signature)));
+    });
+  });
+}
 
 /** RFC 7518 §3.4: both integers with all their leading zeros. */
 function joseSignature(der: Buffer): Buffer {
