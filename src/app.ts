@@ -11,7 +11,7 @@ import { exchangeRoutes, tell } from "./http/exchange.ts";
 import { healthRoutes } from "./http/health.ts";
 import { jsonSchemaRoutes } from "./http/json-schemas.ts";
 import { metricsRoutes } from "./http/metrics.ts";
-import { observeRequest } from "./http/observe.ts";
+import { observe } from "./http/observe.ts";
 import { registryRoutes, tellRegistry } from "./http/registry.ts";
 import { registryTrustRoutes } from "./http/registry-trust.ts";
 import { secureHeaders } from "./http/secure-headers.ts";
@@ -32,7 +32,7 @@ export interface AppOptions {
  */
 export function createApp(deps: Deps, options: AppOptions = {}): App {
   const app = new OpenAPIHono<AppEnv>({ strict: false, ...options });
-  app.use(identifyRequest(deps), observeRequest(deps), logRequest(deps), closeAfterUnreadBody, refuseNul);
+  app.use(attend(deps));
   app.route("/", healthRoutes(deps));
   app.route("/", metricsRoutes(deps));
   app.route("/.well-known", wellKnownRoutes(deps));
@@ -46,44 +46,46 @@ export function createApp(deps: Deps, options: AppOptions = {}): App {
   return app;
 }
 
-function identifyRequest({ random, config, peerAddress }: Deps): MiddlewareHandler<AppEnv> {
+/** What every request has: one step, since each one more is a wait of its own. */
+function attend(deps: Deps): MiddlewareHandler<AppEnv> {
+  const { clock, config } = deps;
   const headers = secureHeaders(config.publicUrl);
   return async (c, next) => {
-    c.set("requestId", random.uuid());
-    c.set("clientAddress", clientAddress(peerAddress(c), c.req.header("x-forwarded-for"), config.trustedProxies));
+    identify(deps, c);
     c.header("X-Request-Id", c.get("requestId"));
     for (const [name, value] of headers) c.header(name, value);
-    await next();
+    await observe(deps, c, async () => {
+      const startedAt = clock.now();
+      // No name has a NUL in it, and the database takes none.
+      if (c.req.url.includes("%00")) c.res = answerFailure(c, "invalid", "The URL holds a NUL.");
+      else await next();
+      closeAfterUnreadBody(c);
+      logRequest(deps, c, startedAt);
+    });
   };
 }
 
+function identify({ random, config, peerAddress }: Deps, c: Context<AppEnv>): void {
+  c.set("requestId", random.uuid());
+  c.set("clientAddress", clientAddress(peerAddress(c), c.req.header("x-forwarded-for"), config.trustedProxies));
+}
+
 /** What is left of a body that nobody read would be taken for the next request: the connection ends instead. */
-const closeAfterUnreadBody: MiddlewareHandler<AppEnv> = async (c, next) => {
-  await next();
+function closeAfterUnreadBody(c: Context<AppEnv>): void {
   const hasBody = c.req.header("transfer-encoding") !== undefined || Number(c.req.header("content-length") ?? 0) > 0;
   if (hasBody && (c.res.status === 413 || !c.req.raw.bodyUsed)) c.header("Connection", "close");
-};
-
-/** No name has a NUL in it, and the database takes none. */
-const refuseNul: MiddlewareHandler<AppEnv> = async (c, next) => {
-  if (c.req.url.includes("%00")) return answerFailure(c, "invalid", "The URL holds a NUL.");
-  return next();
-};
+}
 
 /** One line for each request: its route, not its URL, where a client may have put anything. */
-function logRequest({ log, clock }: Deps): MiddlewareHandler<AppEnv> {
-  return async (c, next) => {
-    const startedAt = clock.now();
-    await next();
-    log.info("request", {
-      request_id: c.get("requestId"),
-      method: c.req.method,
-      route: routePath(c),
-      status: c.res.status,
-      duration_ms: clock.now() - startedAt,
-      client_address: c.get("clientAddress"),
-    });
-  };
+function logRequest({ log, clock }: Deps, c: Context<AppEnv>, startedAt: number): void {
+  log.info("request", {
+    request_id: c.get("requestId"),
+    method: c.req.method,
+    route: routePath(c),
+    status: c.res.status,
+    duration_ms: clock.now() - startedAt,
+    client_address: c.get("clientAddress"),
+  });
 }
 
 function answerError({ log }: Deps, error: Error, c: Context<AppEnv>): Response {

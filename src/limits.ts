@@ -180,7 +180,7 @@ export const limits = {
 
   uses: {
     /** Between two writes of what registry tokens were issued for: a crash loses as much. */
-    writeMilliseconds: 500,
+    writeMilliseconds: 2000,
     /** Of different access, written by one statement. */
     writtenAtOnce: 200,
     /** Robots and bindings of which one statement notes the last use. */

@@ -75,12 +75,11 @@ export function authorize(
   open: readonly Grant[] = [],
 ): ResourceActions[] {
   return asked.flatMap((resource) => {
-    const wanted = new Set(resource.actions);
-    const own = actionsOn(resource, held).filter(
-      (action) => !narrowed || actionsOn(resource, narrowed).includes(action),
-    );
+    const left = narrowed && actionsOn(resource, narrowed);
+    const own = actionsOn(resource, held).filter((action) => !left || left.includes(action));
     const actions = new Set([...actionsOn(resource, open), ...own]);
-    const allowed = [...actions].filter((action) => wanted.has("*") || wanted.has(action));
+    const wantsAll = resource.actions.includes("*");
+    const allowed = [...actions].filter((action) => wantsAll || resource.actions.includes(action));
     return allowed.length > 0
       ? [{ type: resource.type, name: resource.name, actions: inOrder(resource, allowed) }]
       : [];
@@ -96,15 +95,15 @@ function actionsOn(resource: ResourceActions, grants: readonly Grant[]): readonl
   if (resource.type === "repository" && resource.name === "") {
     return grants.some(({ type, pattern }) => type === "registry" && pattern === "catalog") ? ["pull"] : [];
   }
-  const actions = new Set(grants.filter((grant) => covers(grant, resource)).flatMap((grant) => grant.actions));
-  if (resource.type === "registry") return [...actions];
-  return repositoryActions.filter((action) => actions.has(action));
+  const isRepository = resource.type === "repository";
+  if (isRepository && !isRepositoryName(resource.name)) return [];
+  const actions = grants.filter((grant) => covers(grant, resource)).flatMap((grant) => grant.actions);
+  return isRepository ? repositoryActions.filter((action) => actions.includes(action)) : [...new Set(actions)];
 }
 
-function covers(grant: Grant, resource: ResourceActions): boolean {
-  if (grant.type !== resource.type) return false;
-  if (resource.type === "registry") return grant.pattern === resource.name;
-  return isRepositoryName(resource.name) && patternCovers(grant.pattern, resource.name);
+function covers({ type, pattern }: Grant, { type: asked, name }: ResourceActions): boolean {
+  if (type !== asked) return false;
+  return type === "registry" ? pattern === name : patternCovers(pattern, name);
 }
 
 function patternCovers(pattern: string, name: string): boolean {

@@ -5,15 +5,17 @@ import type { Outcome } from "../platform.ts";
 import type { AppEnv } from "./context.ts";
 
 /** Times a request and shows it in its trace: by its route, not its URL, where a client may have put anything. */
-export function observeRequest({ metrics, tracing }: Deps): MiddlewareHandler<AppEnv> {
-  return async (c, next) => {
-    const { method } = c.req;
-    const answered = () => ({ route: routePath(c), status: c.res.status });
-    const end = metrics.startRequest();
-    await tracing.request({ id: c.get("requestId"), method, traceparent: c.req.header("traceparent"), answered }, next);
-    const { route, status } = answered();
-    end(method, route, status);
-  };
+export async function observe(
+  { metrics, tracing }: Pick<Deps, "metrics" | "tracing">,
+  c: Context<AppEnv>,
+  work: () => Promise<void>,
+): Promise<void> {
+  const { method } = c.req;
+  const answered = () => ({ route: routePath(c), status: c.res.status });
+  const end = metrics.startRequest();
+  await tracing.request({ id: c.get("requestId"), method, traceparent: c.req.header("traceparent"), answered }, work);
+  const { route, status } = answered();
+  end(method, route, status);
 }
 
 /** Counts how requests for a token end: by the reason that was noted on the way. */
