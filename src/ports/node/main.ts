@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import cluster from "node:cluster";
+import { setFlagsFromString } from "node:v8";
 import { Command, InvalidArgumentError } from "commander";
 import { DrizzleQueryError } from "drizzle-orm";
 import { ConfigError } from "../../config.ts";
@@ -87,6 +88,8 @@ function readWorkers(value: string): number {
 }
 
 async function serve(): Promise<void> {
+  // Under load V8 would keep three times what lives before it looks again: 90 MB more, for no speed.
+  setFlagsFromString("--heap-growing-percent=50");
   const { startServer } = await import("./server.ts");
   const starting = startServer({ environment: process.env, write: createLineWriter(process.stdout) });
   stopOnSignal(starting);
