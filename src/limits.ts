@@ -156,6 +156,9 @@ export const limits = {
     leadSeconds: 24 * 3600,
   },
 
+  /** Of which one query asks the database what decides of them. */
+  loginsAtOnce: 50,
+
   /** What decides of tokens, remembered at once by one process: some 100 MB at most. */
   recalled: {
     /** Robots that log in, each counted once, and once more for every so many grants and bindings of it. */

@@ -1,3 +1,4 @@
+import DataLoader from "dataloader";
 import type { Cache } from "../domain/cache.ts";
 import { formatRobotName, type RobotName } from "../domain/names.ts";
 import { patternsAround } from "../domain/scope.ts";
@@ -7,7 +8,7 @@ import { listBindings } from "../store/bindings.ts";
 import type { Change, Changes } from "../store/changes.ts";
 import type { Db } from "../store/db.ts";
 import { type Issuer, listIssuersById } from "../store/issuers.ts";
-import { type LoginAnswer, readLogin } from "../store/login-facts.ts";
+import { type LoginAnswer, type LoginQuestion, readLogins } from "../store/login-facts.ts";
 import { findDefaultRegistry, findRegistry, type Registry } from "../store/registries.ts";
 import { findRobot } from "../store/robots.ts";
 import { findStaticToken } from "../store/static-tokens.ts";
@@ -46,9 +47,20 @@ export interface RecallDeps {
   readonly db: Db;
   readonly clock: Clock;
   readonly changes: Changes;
+  /** When to ask for what several requests want to know, with all of them; else as soon as none is busy. */
+  readonly gather?: (ask: () => void) => void;
 }
 
-export function createRecall({ db, clock, changes }: RecallDeps, memory: RecallMemory = createRecallMemory()): Recall {
+export function createRecall(
+  { db, clock, changes, gather }: RecallDeps,
+  memory: RecallMemory = createRecallMemory(),
+): Recall {
+  const logins = new DataLoader<LoginQuestion, LoginAnswer>((questions) => readLogins(db, questions), {
+    cache: false,
+    maxBatchSize: limits.loginsAtOnce,
+    ...(gather && { batchScheduleFn: gather }),
+  });
+
   return {
     async registry(service) {
       const known = memory.registries.get(service);
@@ -67,7 +79,7 @@ export function createRecall({ db, clock, changes }: RecallDeps, memory: RecallM
       const patterns = [...new Set(repositories.flatMap(patternsAround))];
       const { organization = "", robot = "" } = name ?? {};
       const { generation } = memory;
-      const answer = await readLogin(db, { organization, robot, jti, registryId, patterns });
+      const answer = await logins.load({ organization, robot, jti, registryId, patterns });
       if (mayRemember(generation)) remember(asked, answer);
       return answer;
     },

@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import type { Grant } from "../domain/scope.ts";
 import type { Db } from "./db.ts";
 import { anonymousPulls, bindings, grants, issuers, organizations, revokedTokens, robots } from "./schema.ts";
@@ -39,10 +39,17 @@ export interface LoginAnswer {
   readonly open: readonly string[];
 }
 
-/** All that a registry token request asks of the database, in one query that it keeps ready. */
-export async function readLogin(db: Db, { patterns, ...question }: LoginQuestion): Promise<LoginAnswer> {
-  const [row] = await prepared(db).execute({ ...question, patterns: JSON.stringify(patterns) });
-  return (row as { answer: LoginAnswer }).answer;
+/**
+ * All that registry token requests ask of the database, in one query that it keeps ready: it begins once, and then
+ * takes a third of the time for each of them.
+ *
+ * @returns in their order
+ */
+export async function readLogins(db: Db, questions: readonly LoginQuestion[]): Promise<LoginAnswer[]> {
+  const asked = JSON.stringify(questions.map((question, at) => ({ at, ...question })));
+  const rows = await prepared(db).execute({ asked });
+  const answers = new Map(rows.map(({ at, ...answer }) => [at, answer]));
+  return questions.map((_, at) => answers.get(at) as LoginAnswer);
 }
 
 const queries = new WeakMap<Db, ReturnType<typeof prepare>>();
@@ -54,8 +61,7 @@ function prepared(db: Db): ReturnType<typeof prepare> {
 }
 
 function prepare(db: Db) {
-  const given = sql.placeholder;
-  const ofRobot = sql`(select json_build_object(
+  const robot = sql<LoginFacts | null>`(select json_build_object(
     'robotId', ${robots.id},
     'organizationId', ${robots.organizationId},
     'disabled', ${robots.disabled},
@@ -79,17 +85,27 @@ function prepare(db: Db) {
       from ${grants} where ${grants.robotId} = ${robots.id}
     ))
     from ${robots} join ${organizations} on ${organizations.id} = ${robots.organizationId}
-    where ${organizations.name} = ${given("organization")} and ${organizations.deletedAt} is null
-      and ${robots.name} = ${given("robot")})`;
-  const revoked = sql`exists (select 1 from ${revokedTokens} where ${revokedTokens.jti} = ${given("jti")})`;
-  const open = sql`(select coalesce(json_agg(distinct ${anonymousPulls.pattern}), '[]')
+    where ${organizations.name} = asked.organization and ${organizations.deletedAt} is null
+      and ${robots.name} = asked.robot)`;
+  // Not `exists`, for which all that was revoked may be read at once.
+  const revoked = sql<boolean>`coalesce(
+    (select true from ${revokedTokens} where ${revokedTokens.jti} = asked.jti), false)`;
+  const open = sql<string[]>`(select coalesce(json_agg(distinct ${anonymousPulls.pattern}), '[]')
     from ${anonymousPulls} join ${organizations} on ${organizations.id} = ${anonymousPulls.organizationId}
-    where ${anonymousPulls.registryId} = ${given("registryId")} and ${organizations.deletedAt} is null
-      and ${anonymousPulls.pattern} in (select json_array_elements_text(${given("patterns")}::json)))`;
+    where ${anonymousPulls.registryId} = asked."registryId" and ${organizations.deletedAt} is null
+      and ${anonymousPulls.pattern} = any(array(select json_array_elements_text(asked.patterns))))`;
+  // drizzle leaves the tables' names out of a field that names columns itself.
+  const field = <T>(one: SQL<T>, name: string) => sql<T>`${one}`.as(name);
   return db
     .select({
-      answer: sql<LoginAnswer>`json_build_object('robot', ${ofRobot}, 'revoked', ${revoked}, 'open', ${open})`,
+      at: sql<number>`asked.at`,
+      robot: field(robot, "robot"),
+      revoked: field(revoked, "revoked"),
+      open: field(open, "open"),
     })
-    .from(sql`(values (1)) as one`)
-    .prepare("login");
+    .from(
+      sql`json_to_recordset(${sql.placeholder("asked")}::text::json)
+        as asked(at int, organization text, robot text, jti text, "registryId" uuid, patterns json)`,
+    )
+    .prepare("logins");
 }
