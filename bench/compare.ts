@@ -3,8 +3,8 @@ import { type Answer, type Call, type Load, load } from "./load.ts";
 const ROUNDS = 3;
 /** As long as so many rounds: a service runs for days, and is compiled by what it does. */
 const WARM_UP_ROUNDS = 3;
-/** Calls that are made ready for a second of the warm-up. */
-const WARM_UP_RATES: Rates = { baseline: 10_000, subject: 2_000 };
+/** Calls of the baseline that are made ready for a second of the warm-up. */
+const WARM_UP_RATE = 10_000;
 /** How much faster a round may be than the one before it without running out of calls. */
 const HEADROOM = 1.5;
 
@@ -19,6 +19,12 @@ export interface Contest<C extends Call = Call> {
   readonly subject: Side;
   /** So many calls of the subject, each one new. The baseline gets them over and over, at its own path. */
   prepare(count: number): Promise<readonly C[]>;
+  readonly warmUp: {
+    /** Calls that are made ready for a second. */
+    readonly rate: number;
+    /** In the place of the usual one, where each new call takes long to make: they may come again. */
+    readonly prepare?: (count: number) => Promise<readonly C[]>;
+  };
   /** @throws when the subject's answer is not what the call deserves */
   check(answer: Answer<C>): void;
 }
@@ -56,8 +62,8 @@ export async function compare<C extends Call>(
   const { baseline, subject } = contest;
   let checked = 0;
 
-  async function round(name: string, rates: Rates, lasting = seconds): Promise<Round> {
-    const calls = await contest.prepare(Math.ceil(rates.subject * lasting));
+  async function round(name: string, rates: Rates, lasting = seconds, prepare = contest.prepare): Promise<Round> {
+    const calls = await prepare(Math.ceil(rates.subject * lasting));
     const own = calls.map(({ headers }) => ({ headers, path: baseline.path }));
     const least = await load(baseline.origin, takeTurns(own, Math.ceil(rates.baseline * lasting)), lasting);
     tell(`${name}: ${baseline.title}, ${Math.round(least.requestsPerSecond)} requests/s`);
@@ -68,7 +74,8 @@ export async function compare<C extends Call>(
     return { baseline: figures(least), subject: figures(full) };
   }
 
-  let last = await round("warm-up", WARM_UP_RATES, seconds * WARM_UP_ROUNDS);
+  const { rate, prepare } = contest.warmUp;
+  let last = await round("warm-up", { baseline: WARM_UP_RATE, subject: rate }, seconds * WARM_UP_ROUNDS, prepare);
   const rounds: Round[] = [];
   for (let i = 1; i <= ROUNDS; i++) {
     last = await round(`round ${i} of ${ROUNDS}`, {

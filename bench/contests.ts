@@ -31,6 +31,7 @@ export function exchangeContest({ baseline, berth }: Servers, robots: readonly R
     baseline: { title: "verify RS256, insert a row, sign ES256", origin: baseline, path: "/exchange" },
     subject: { title: "exchange", origin: berth },
     prepare: (count) => Promise.all(takeTurns(robots, count).map((robot) => exchangeCall(berth, robot, issuer))),
+    warmUp: { rate: 2_000 },
     check({ call: { robot }, body }) {
       const token = readToken(body);
       equal(decodeJwt(token).sub, robot.name);
@@ -51,6 +52,7 @@ export async function registryTokenContest(
     baseline: { title: "sign ES256", origin: baseline, path: "/signature" },
     subject: { title: "registry token", origin: berth },
     prepare: async (count) => takeTurns(logins, count).map((login, i) => scopedCall(berth, login, i / logins.length)),
+    warmUp: { rate: 8_000 },
     check: checkRegistryToken(),
   };
 }
@@ -67,13 +69,22 @@ export function coldRegistryTokenContest(
   return {
     baseline: { title: "SELECT a row, sign ES256", origin: baseline, path: "/select" },
     subject: { title: "registry token, cold", origin: berth },
-    async prepare(count) {
-      const logins = await logIn(berth, takeTurns(robots, count), issuer);
-      return logins.map((login, i) => scopedCall(berth, login, i / robots.length));
+    prepare: async (count) => askOnce(await logIn(berth, takeTurns(robots, count), issuer)),
+    warmUp: {
+      rate: 4_000,
+      prepare: async (count) =>
+        askOnce(takeTurns(await logIn(berth, takeTurns(robots, WARM_UP_TOKENS), issuer), count)),
     },
     check: checkRegistryToken(),
   };
+
+  function askOnce(logins: readonly LoggedIn[]): ScopedCall[] {
+    return logins.map((login, i) => scopedCall(berth, login, i / robots.length));
+  }
 }
+
+/** The database is asked for all the same. */
+const WARM_UP_TOKENS = 1000;
 
 interface LoggedIn {
   readonly robot: Robot;

@@ -1,6 +1,7 @@
 import type { Db } from "../../store/db.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import type { NodeTracing } from "./tracing.ts";
+import { atEndOfTurn } from "./turns.ts";
 
 /**
  * Has every statement and every transaction as a whole timed, and shown in the trace of the request that it is
@@ -14,6 +15,8 @@ export function observeDatabase(db: Db, metrics: NodeMetrics, tracing: NodeTraci
       return await tracing.span(operation, { "db.system.name": "postgresql" }, work);
     } finally {
       end();
+      // Its answers come in one by one: those who waited for them go on together.
+      await new Promise<void>(atEndOfTurn);
     }
   };
 
