@@ -156,6 +156,9 @@ export const limits = {
     leadSeconds: 24 * 3600,
   },
 
+  /** API tokens that opened the figures, which they do while the database is away. */
+  watchers: { most: 100, rememberedMilliseconds: 15 * 60_000 },
+
   /** Of which one query asks the database what decides of them. */
   loginsAtOnce: 50,
 

@@ -1,9 +1,12 @@
 import { Hono } from "hono";
 import { accepts } from "hono/accepts";
 import type { Deps } from "../deps.ts";
+import { createCache } from "../domain/cache.ts";
 import type { Secret } from "../domain/secret.ts";
+import { limits } from "../limits.ts";
 import { authenticateActor } from "../services/authenticate-actor.ts";
 import { ManagementError } from "../services/management-error.ts";
+import { isUnavailable } from "../store/db.ts";
 import { tellManagement } from "./api/api.ts";
 import { type AppEnv, readBearer } from "./context.ts";
 import { answerMethods } from "./methods.ts";
@@ -15,8 +18,9 @@ export function metricsRoutes(deps: Deps): Hono<AppEnv> {
   const { page } = deps.metrics;
   const routes = new Hono<AppEnv>();
   if (!page) return routes;
+  const requireWatcher = rememberWatchers(deps);
   routes.get("/metrics", async (c) => {
-    if (!deps.config.metricsPublic) await requireSuperReader(deps, readBearer(c));
+    if (!deps.config.metricsPublic) await requireWatcher(readBearer(c));
     const supports = ["text/plain", OPENMETRICS];
     const accepted = accepts(c, { header: "Accept", supports, default: "text/plain" });
     const { contentType, text } = await page(accepted === OPENMETRICS ? "openmetrics" : "prometheus");
@@ -24,6 +28,26 @@ export function metricsRoutes(deps: Deps): Hono<AppEnv> {
   });
   answerMethods(routes, { "/metrics": ["GET"] }, (c, message) => tellManagement(c, "method_not_allowed", message));
   return routes;
+}
+
+/**
+ * Whoever watches is to see an outage of the database, too: while it lasts, a token that opened the figures lately
+ * still does.
+ *
+ * @returns throws {ManagementError} for whoever may not see them
+ */
+function rememberWatchers(deps: Deps): (apiToken: Secret) => Promise<void> {
+  const seen = createCache<number>(limits.watchers.most);
+  return async (apiToken) => {
+    const hash = await deps.sha256(apiToken.reveal());
+    try {
+      await requireSuperReader(deps, apiToken);
+      seen.set(hash, deps.clock.now());
+    } catch (error) {
+      const age = deps.clock.now() - (seen.get(hash) ?? Number.NEGATIVE_INFINITY);
+      if (!isUnavailable(error) || age > limits.watchers.rememberedMilliseconds) throw error;
+    }
+  };
 }
 
 /** @throws {ManagementError} */

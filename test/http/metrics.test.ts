@@ -1,6 +1,8 @@
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { basic, call, startBerth, type TestBerth } from "../support/berth.ts";
 import { startIssuer, subject, type TestIssuer } from "../support/issuer.ts";
+import { startPostgres } from "../support/postgres.ts";
 
 const OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8";
@@ -48,6 +50,31 @@ describe("/metrics", () => {
       expect(body).toMatchObject({ status: expect.any(Number), error_message: body.detail, code: body.error_type });
     }
     expect(other.body.detail).toContain("read-only superuser");
+  });
+
+  it("is there while the database is away, for whoever saw it lately, and for nobody else", async () => {
+    const postgres = await startPostgres();
+    const watched = await startBerth({
+      environment: {
+        DATABASE_URL: await postgres.createDatabase("watched"),
+        BERTH_SECRET_KEY: randomBytes(32).toString("base64"),
+      },
+    });
+    try {
+      expect((await watched.api("POST", "/principals", { name: "late", super_user: "read_only" })).status).toBe(201);
+      const late = (await watched.api("POST", "/principals/late/tokens", { name: "late" })).body.token;
+      expect((await read(watched.adminToken, {}, watched)).status).toBe(200);
+      expect((await read("an-unknown-token", {}, watched)).status).toBe(401);
+      await postgres.stop();
+      expect((await read(watched.adminToken, {}, watched)).status).toBe(200);
+      expect((await read(late, {}, watched)).status).toBe(503);
+      expect((await read("an-unknown-token", {}, watched)).status).toBe(503);
+      await postgres.start();
+      await expect.poll(async () => (await read(late, {}, watched)).status).toBe(200);
+    } finally {
+      await watched.remove();
+      await postgres.remove();
+    }
   });
 
   it("is for everybody where the operator says so", async () => {
