@@ -50,6 +50,31 @@ describe("`berth serve --workers`", () => {
     for (const line of (berth?.stdout() ?? "").trim().split("\n")) expect(JSON.parse(line)).toHaveProperty("message");
   });
 
+  it("ends as well when all of its processes are told to at once, as a terminal does", async () => {
+    await serve(2, "interrupted");
+    const all = [berth?.pid as number, ...(await childrenOf(berth?.pid ?? 0))];
+    expect(all).toHaveLength(3);
+    for (const pid of all) process.kill(pid, "SIGINT");
+    expect(await berth?.ended).toBe(0);
+    for (const pid of all) expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+  });
+
+  it("ends when it is told to while one of its processes is only starting", async () => {
+    berth = launchBerth(
+      {
+        PORT: String(await freePort()),
+        DATABASE_URL: await postgres.createDatabase("starting"),
+        BERTH_ADMIN_TOKEN: "admin-token-of-this-test",
+        BERTH_SECRET_KEY: Buffer.alloc(32, 1).toString("base64"),
+      },
+      ["serve", "--workers", "2"],
+    );
+    await expect.poll(() => childrenOf(berth?.pid ?? 0), { timeout: 100_000, interval: 10 }).toHaveLength(2);
+    const workers = await childrenOf(berth.pid);
+    expect(await berth.end("SIGTERM")).toBe(0);
+    for (const pid of workers) expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+  });
+
   it("makes a change of one process hold in all at once", async () => {
     const url = await serve(2, "changes");
     const api = (method: string, path: string, body?: unknown) =>
