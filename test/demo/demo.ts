@@ -1,19 +1,23 @@
 import assert from "node:assert/strict";
+import { parseArgs } from "node:util";
 import { decodeJwt } from "jose";
-import { basic, call, startBerth, type TestBerth } from "../support/berth.ts";
+import { type BerthClient, basic, call, connectBerth, startBerth } from "../support/berth.ts";
 import { type CiPlatform, startCiPlatform } from "../support/provider.ts";
 import { missing, requireAll } from "../support/requirements.ts";
 import { createNarrator } from "./narrator.ts";
 import { type RegistryShow, registryRequirements, startRegistryShow } from "./registry-show.ts";
 
-const HELP = `npm run demo [-- --keep]
+const HELP = `npm run demo [-- --keep] [-- --at URL]
 
 The main job from start to end, in one process and a temporary directory: a CI job's OIDC token becomes a
 robot token, and the robot token opens a registry. With podman, skopeo and docker-registry installed it
 logs in, pushes and pulls for real.
 
-  --keep   stay up afterwards, and print what to try
-  --help   this text
+  --keep     stay up afterwards, and print what to try
+  --at URL   with a Berth that runs there and has none of it yet, in the place of its own: it is started with
+             the BERTH_ADMIN_TOKEN that the demo has, BERTH_ALLOW_INSECURE_ISSUERS=true and
+             BERTH_REGISTRY_SERVICE=registry.example
+  --help     this text
 
 BERTH_REQUIRE_ALL=1 makes it fail where it would leave something out.
 `;
@@ -25,7 +29,13 @@ const STRANGER = "repo:mallory/app:ref:refs/heads/main";
 
 const { heading, step, note } = createNarrator(process.stdout);
 
-async function show(closers: (() => Promise<void>)[], keep: boolean, startedAt: number): Promise<void> {
+interface ShowOptions {
+  readonly keep: boolean;
+  /** URL of a service that runs. */
+  readonly at?: string | undefined;
+}
+
+async function show(closers: (() => Promise<void>)[], { keep, at }: ShowOptions, startedAt: number): Promise<void> {
   heading("Berth: a CI job's own OIDC token opens a registry, with no stored password");
   const platform = await step(
     "A CI platform starts: the certified oidc-provider",
@@ -33,12 +43,7 @@ async function show(closers: (() => Promise<void>)[], keep: boolean, startedAt: 
     ({ issuer }) => ({ issuer }),
   );
   closers.push(platform.close);
-  const berth = await step(
-    "Berth starts, on its embedded database",
-    () => startBerth({ environment: { BERTH_REGISTRY_SERVICE: "registry.example" } }),
-    ({ url }) => ({ url }),
-  );
-  closers.push(berth.remove);
+  const berth = at === undefined ? await start(closers) : await connect(at);
 
   heading("Once, by the organization's admin");
   await prepareRobot(berth, platform);
@@ -57,7 +62,28 @@ async function show(closers: (() => Promise<void>)[], keep: boolean, startedAt: 
   note(keep ? whatToTry(berth, shown) : WHAT_NEXT);
 }
 
-async function prepareRobot(berth: TestBerth, { issuer }: CiPlatform): Promise<void> {
+async function start(closers: (() => Promise<void>)[]): Promise<BerthClient> {
+  const berth = await step(
+    "Berth starts, on its embedded database",
+    () => startBerth({ environment: { BERTH_REGISTRY_SERVICE: "registry.example" } }),
+    ({ url }) => ({ url }),
+  );
+  closers.push(berth.remove);
+  return berth;
+}
+
+function connect(url: string): Promise<BerthClient> {
+  return step(
+    "Berth is there",
+    async () => {
+      assert.equal((await call(`${url}/readyz`)).status, 200);
+      return connectBerth(url, process.env.BERTH_ADMIN_TOKEN ?? "");
+    },
+    ({ url }) => ({ url }),
+  );
+}
+
+async function prepareRobot(berth: BerthClient, { issuer }: CiPlatform): Promise<void> {
   const robot = `/organization/${ORGANIZATION}/robots/ci`;
   await step(`Organization ${ORGANIZATION} and robot ${ROBOT} are made`, async () => {
     assert.equal((await berth.api("POST", "/organization/", { name: ORGANIZATION })).status, 201);
@@ -83,7 +109,7 @@ async function prepareRobot(berth: TestBerth, { issuer }: CiPlatform): Promise<v
   );
 }
 
-async function runJob(berth: TestBerth, platform: CiPlatform): Promise<string> {
+async function runJob(berth: BerthClient, platform: CiPlatform): Promise<string> {
   const external = await step(
     "The job gets its OIDC token from the platform",
     () => platform.tokenFor(JOB, berth.url),
@@ -109,7 +135,7 @@ async function runJob(berth: TestBerth, platform: CiPlatform): Promise<string> {
   return robotToken;
 }
 
-async function beRefused(berth: TestBerth, platform: CiPlatform, robotToken: string): Promise<void> {
+async function beRefused(berth: BerthClient, platform: CiPlatform, robotToken: string): Promise<void> {
   await step(
     "A job of another repository",
     async () => berth.exchange(ROBOT, await platform.tokenFor(STRANGER, berth.url)),
@@ -144,7 +170,7 @@ async function beRefused(berth: TestBerth, platform: CiPlatform, robotToken: str
 }
 
 async function useRegistry(
-  berth: TestBerth,
+  berth: BerthClient,
   closers: (() => Promise<void>)[],
   robotToken: string,
 ): Promise<RegistryShow | undefined> {
@@ -176,7 +202,7 @@ async function useRegistry(
   return show;
 }
 
-async function registryToken(berth: TestBerth, robotToken: string, scope: string): Promise<string> {
+async function registryToken(berth: BerthClient, robotToken: string, scope: string): Promise<string> {
   const query = new URLSearchParams({ service: "registry.example", scope });
   const { status, body } = await call(`${berth.url}/v2/auth?${query}`, {
     headers: { authorization: basic(ROBOT, robotToken) },
@@ -186,7 +212,7 @@ async function registryToken(berth: TestBerth, robotToken: string, scope: string
 }
 
 function refusal(code: string) {
-  return ({ status, body }: Awaited<ReturnType<TestBerth["exchange"]>>) => {
+  return ({ status, body }: Awaited<ReturnType<BerthClient["exchange"]>>) => {
     assert.deepEqual([status, body.code], [400, code]);
     return { [body.code]: body.message };
   };
@@ -202,7 +228,7 @@ Next:
   npm start                 the service, with its data in ./data; README.md goes on from there
 `;
 
-function whatToTry(berth: TestBerth, show: RegistryShow | undefined): string {
+function whatToTry(berth: BerthClient, show: RegistryShow | undefined): string {
   const lines = [
     "",
     "Try, in another shell:",
@@ -230,14 +256,17 @@ function untilInterrupted(): Promise<void> {
   });
 }
 
-if (process.argv.includes("--help")) {
+const { values } = parseArgs({
+  options: { keep: { type: "boolean", default: false }, at: { type: "string" }, help: { type: "boolean" } },
+});
+if (values.help) {
   process.stdout.write(HELP);
 } else {
-  const keep = process.argv.includes("--keep");
+  const { keep, at } = values;
   const startedAt = performance.now();
   const closers: (() => Promise<void>)[] = [];
   try {
-    await show(closers, keep, startedAt);
+    await show(closers, { keep, at }, startedAt);
     if (keep) await untilInterrupted();
   } catch (error) {
     process.stderr.write(`\nThe demo failed: ${error instanceof Error ? error.message : error}\n`);

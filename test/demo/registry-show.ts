@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { call, type TestBerth } from "../support/berth.ts";
+import { type BerthClient, call } from "../support/berth.ts";
 import { freePort } from "../support/free-port.ts";
 import { startRegistry } from "../support/registry.ts";
 import { pathOf, type RequirementName } from "../support/requirements.ts";
@@ -25,7 +25,7 @@ export interface RegistryShow {
 
 const run = promisify(execFile);
 
-export async function startRegistryShow(berth: TestBerth): Promise<RegistryShow> {
+export async function startRegistryShow(berth: BerthClient): Promise<RegistryShow> {
   const service = "registry.example";
   const certificates = await call(`${berth.url}/registries/${service}/certs.pem`);
   const registry = await startRegistry({

@@ -1,5 +1,8 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { freePort } from "../support/free-port.ts";
 import { describeWith } from "../support/requirements.ts";
@@ -92,5 +95,29 @@ describeWith(["buildah"], "the image, with this machine's Node.js in its base im
     expect(await buildah.start(container, environment, healthCheck).ended).toBe(0);
     expect(await berth.end("SIGTERM")).toBe(0);
     expect(await buildah.start(container, environment, healthCheck).ended).toBe(1);
+  });
+
+  it("does the main job, from a CI job's token to a registry", async () => {
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}`;
+    const adminToken = randomBytes(24).toString("base64url");
+    const berth = buildah.start(
+      container,
+      [
+        ...[`PORT=${port}`, "HOST=127.0.0.1", `PUBLIC_URL=${url}`, "DATA_DIR=/data/demo"],
+        ...[`BERTH_ADMIN_TOKEN=${adminToken}`, "BERTH_ALLOW_INSECURE_ISSUERS=true"],
+        "BERTH_REGISTRY_SERVICE=registry.example",
+      ],
+      command,
+    );
+    onTestFinished(async () => {
+      await berth.end("SIGKILL");
+    });
+    await untilItListens(berth);
+    const demo = await promisify(execFile)(process.execPath, [`${project}/test/demo/demo.ts`, "--at", url], {
+      env: { ...process.env, BERTH_ADMIN_TOKEN: adminToken },
+    });
+    expect(demo.stdout).toContain("every step held");
+    expect(await berth.end("SIGTERM")).toBe(0);
   });
 });

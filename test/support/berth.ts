@@ -21,21 +21,25 @@ export function createTestClock(): TestClock {
   };
 }
 
-/** The real service on a port of its own, with its data in a directory of its own. */
-export interface TestBerth {
+/** A service that runs, and what its admin may do with it. */
+export interface BerthClient {
   readonly url: string;
   /** The host and port, which is also the default registry's `service`. */
   readonly host: string;
   readonly adminToken: string;
-  readonly clock: TestClock;
-  /** The log so far, a line each. */
-  readonly log: readonly string[];
   /** A management call with the admin token. */
   api(method: string, path: string, body?: unknown): Promise<ApiAnswer>;
   /** Makes an organization and a robot, with bindings and grants. */
   createRobot(name: string, given?: { federation?: unknown; grants?: unknown }): Promise<void>;
   /** Trades an external token by Quay's route. */
   exchange(robot: string, token: string): Promise<ApiAnswer>;
+}
+
+/** The real service on a port of its own, with its data in a directory of its own. */
+export interface TestBerth extends BerthClient {
+  readonly clock: TestClock;
+  /** The log so far, a line each. */
+  readonly log: readonly string[];
   /** Ends the service; the data stays until `remove`. */
   stop(): Promise<void>;
   /** Ends the service and removes its data. */
@@ -75,7 +79,21 @@ export async function startBerth({ environment = {}, ...options }: TestBerthOpti
     write: (line) => log.push(line),
     clock,
   });
-  const base = `http://127.0.0.1:${port}`;
+
+  return {
+    ...connectBerth(server.url, adminToken, `http://127.0.0.1:${port}`),
+    clock,
+    log,
+    stop: () => server.close(),
+    async remove() {
+      await server.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** @param base where it is reached, if not at its public URL */
+export function connectBerth(url: string, adminToken: string, base = url): BerthClient {
   const api = (method: string, path: string, body?: unknown) =>
     call(`${base}/api/v1${path}`, {
       method,
@@ -87,11 +105,9 @@ export async function startBerth({ environment = {}, ...options }: TestBerthOpti
     });
 
   return {
-    url: server.url,
-    host: new URL(server.url).host,
+    url,
+    host: new URL(url).host,
     adminToken,
-    clock,
-    log,
     api,
     async createRobot(name, { federation, grants } = {}) {
       const [organization, robot] = name.split("+");
@@ -105,11 +121,6 @@ export async function startBerth({ environment = {}, ...options }: TestBerthOpti
     },
     exchange: (robot, token) =>
       call(`${base}/oauth2/federation/robot/token`, { headers: { authorization: basic(robot, token) } }),
-    stop: () => server.close(),
-    async remove() {
-      await server.close();
-      await rm(dataDir, { recursive: true, force: true });
-    },
   };
 }
 
