@@ -55,6 +55,7 @@ export function createRecall(
   { db, clock, changes, gather }: RecallDeps,
   memory: RecallMemory = createRecallMemory(),
 ): Recall {
+  // Names are checked, and the rest was made here: no question can spoil the others that are asked with it.
   const logins = new DataLoader<LoginQuestion, LoginAnswer>((questions) => readLogins(db, questions), {
     cache: false,
     maxBatchSize: limits.loginsAtOnce,

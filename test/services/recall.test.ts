@@ -131,6 +131,35 @@ const questions: readonly [string, () => Promise<unknown>, ReturnType<typeof sql
   ],
 ];
 
+it("gives each of those who ask at once an answer of its own, by one query", async () => {
+  await database.db.execute(sql`insert into revoked_tokens values ('jti-2', now())`);
+  await database.db.execute(
+    sql`insert into anonymous_pulls values (${organizationId}, ${registryId}, 0, 'acme/open'), (${organizationId}, ${registryId}, 1, 'acme/*')`,
+  );
+  let queries = 0;
+  const gather = (ask: () => void) => {
+    queries += 1;
+    setImmediate(ask);
+  };
+  const changes = { areHeard: () => true, catchUp: async () => {}, age: () => 0 };
+  const recall = createRecall({ db: database.db, clock: { now: () => now }, changes, gather }, memory);
+  const answers = await Promise.all([
+    recall.login(asked),
+    recall.login({ ...asked, jti: "jti-2", repositories: [] }),
+    recall.login({ ...asked, name: { organization: "acme", robot: "nobody" }, repositories: ["acme/other"] }),
+    recall.login({ registryId, repositories: ["other/open"] }),
+    recall.login({ ...asked, registryId: uuidv7() }),
+  ]);
+  expect(queries).toBe(1);
+  expect(answers.map(({ robot, revoked, open }) => [robot?.robotId, revoked, [...open].sort()])).toEqual([
+    [robotId, false, ["acme/*", "acme/open"]],
+    [robotId, true, []],
+    [undefined, false, ["acme/*"]],
+    [undefined, false, []],
+    [robotId, false, []],
+  ]);
+});
+
 it.each(questions)("remembers %s until it hears of a change", async (_, ask, change, told) => {
   const before = await ask();
   await database.db.execute(change);
