@@ -4,7 +4,7 @@ import type { Deps } from "../deps.ts";
 import { createCache } from "../domain/cache.ts";
 import type { Secret } from "../domain/secret.ts";
 import { limits } from "../limits.ts";
-import { authenticateActor } from "../services/authenticate-actor.ts";
+import { type Authenticated, authenticateActor } from "../services/authenticate-actor.ts";
 import { ManagementError } from "../services/management-error.ts";
 import { isUnavailable } from "../store/db.ts";
 import { tellManagement } from "./api/api.ts";
@@ -37,23 +37,27 @@ export function metricsRoutes(deps: Deps): Hono<AppEnv> {
  * @returns throws {ManagementError} for whoever may not see them
  */
 function rememberWatchers(deps: Deps): (apiToken: Secret) => Promise<void> {
-  const seen = createCache<number>(limits.watchers.most);
+  const seen = createCache<{ readonly at: number; readonly until: number }>(limits.watchers.most);
   return async (apiToken) => {
     const hash = await deps.sha256(apiToken.reveal());
     try {
-      await requireSuperReader(deps, apiToken);
-      seen.set(hash, deps.clock.now());
+      const { expiresAt } = await requireSuperReader(deps, apiToken);
+      const at = deps.clock.now();
+      const end = expiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
+      seen.set(hash, { at, until: Math.min(at + limits.watchers.rememberedMilliseconds, end) });
     } catch (error) {
-      const age = deps.clock.now() - (seen.get(hash) ?? Number.NEGATIVE_INFINITY);
-      if (!isUnavailable(error) || age > limits.watchers.rememberedMilliseconds) throw error;
+      if (!isUnavailable(error)) seen.remove(hash);
+      const known = seen.get(hash);
+      const now = deps.clock.now();
+      if (!known || now < known.at || now >= known.until) throw error;
     }
   };
 }
 
 /** @throws {ManagementError} */
-async function requireSuperReader(deps: Deps, apiToken: Secret): Promise<void> {
-  const { access } = await authenticateActor(deps, apiToken);
-  if (access.superUser !== false) return;
+async function requireSuperReader(deps: Deps, apiToken: Secret): Promise<Authenticated["token"]> {
+  const { access, token } = await authenticateActor(deps, apiToken);
+  if (access.superUser !== false) return token;
   throw new ManagementError(
     "forbidden",
     "The figures are of all organizations: use a read-only superuser's API token.",

@@ -8,7 +8,7 @@ import { listBindings } from "../store/bindings.ts";
 import type { Change, Changes } from "../store/changes.ts";
 import type { Db } from "../store/db.ts";
 import { type Issuer, listIssuersById } from "../store/issuers.ts";
-import { type LoginAnswer, type LoginQuestion, readLogins } from "../store/login-facts.ts";
+import { type LoginAnswer, type LoginQuestion, readLogin, readLogins } from "../store/login-facts.ts";
 import { findDefaultRegistry, findRegistry, type Registry } from "../store/registries.ts";
 import { findRobot } from "../store/robots.ts";
 import { findStaticToken } from "../store/static-tokens.ts";
@@ -80,7 +80,9 @@ export function createRecall(
       const patterns = [...new Set(repositories.flatMap(patternsAround))];
       const { organization = "", robot = "" } = name ?? {};
       const { generation } = memory;
-      const answer = await logins.load({ organization, robot, jti, registryId, patterns });
+      const question = { organization, robot, jti, registryId, patterns };
+      const isLarge = patterns.length > limits.patternsOfSharedLogin;
+      const answer = isLarge ? await readLogin(db, question) : await logins.load(question);
       if (mayRemember(generation)) remember(asked, answer);
       return answer;
     },

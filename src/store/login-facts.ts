@@ -52,6 +52,12 @@ export async function readLogins(db: Db, questions: readonly LoginQuestion[]): P
   return questions.map((_, at) => answers.get(at) as LoginAnswer);
 }
 
+/** The same for one. */
+export async function readLogin(db: Db, question: LoginQuestion): Promise<LoginAnswer> {
+  const [answer] = await readLogins(db, [question]);
+  return answer as LoginAnswer;
+}
+
 const queries = new WeakMap<Db, ReturnType<typeof prepare>>();
 
 function prepared(db: Db): ReturnType<typeof prepare> {

@@ -7,7 +7,7 @@ import { missing, requireAll } from "../support/requirements.ts";
 import { createNarrator } from "./narrator.ts";
 import { type RegistryShow, registryRequirements, startRegistryShow } from "./registry-show.ts";
 
-const HELP = `npm run demo [-- --keep] [-- --at URL]
+const HELP = `npm run demo [-- [--keep] [--at URL]]
 
 The main job from start to end, in one process and a temporary directory: a CI job's OIDC token becomes a
 robot token, and the robot token opens a registry. With podman, skopeo and docker-registry installed it
@@ -59,7 +59,7 @@ async function show(closers: (() => Promise<void>)[], { keep, at }: ShowOptions,
 
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   heading(`Done in ${seconds} s: every step held.`);
-  note(keep ? whatToTry(berth, shown) : WHAT_NEXT);
+  note(keep ? whatToTry(berth, shown, at !== undefined) : WHAT_NEXT);
 }
 
 async function start(closers: (() => Promise<void>)[]): Promise<BerthClient> {
@@ -228,17 +228,17 @@ Next:
   npm start                 the service, with its data in ./data; README.md goes on from there
 `;
 
-function whatToTry(berth: BerthClient, show: RegistryShow | undefined): string {
+function whatToTry(berth: BerthClient, show: RegistryShow | undefined, stays: boolean): string {
   const lines = [
     "",
     "Try, in another shell:",
-    `  export BERTH=${berth.url} TOKEN=${berth.adminToken}`,
+    `  export BERTH=${berth.url} TOKEN=${stays ? "$BERTH_ADMIN_TOKEN" : berth.adminToken}`,
     `  curl -H "Authorization: Bearer $TOKEN" $BERTH/api/v1/organization/${ORGANIZATION}/robots`,
     `  curl -H "Authorization: Bearer $TOKEN" $BERTH/api/v1/organization/${ORGANIZATION}/logs`,
     "  curl $BERTH/.well-known/openid-configuration",
     ...(show ? [`  curl -i http://${show.host}/v2/`] : []),
     "",
-    "Ctrl-C ends it and removes its data.",
+    stays ? "Ctrl-C ends the rest; what was made at that Berth stays there." : "Ctrl-C ends it and removes its data.",
     "",
   ];
   return lines.join("\n");
@@ -262,7 +262,8 @@ const { values } = parseArgs({
 if (values.help) {
   process.stdout.write(HELP);
 } else {
-  const { keep, at } = values;
+  const { keep } = values;
+  const at = values.at?.replace(/\/+$/, "");
   const startedAt = performance.now();
   const closers: (() => Promise<void>)[] = [];
   try {

@@ -65,7 +65,12 @@ describe("/metrics", () => {
       const late = (await watched.api("POST", "/principals/late/tokens", { name: "late" })).body.token;
       expect((await read(watched.adminToken, {}, watched)).status).toBe(200);
       expect((await read("an-unknown-token", {}, watched)).status).toBe(401);
+      const ended = (await watched.api("POST", "/principals/late/tokens", { name: "ended" })).body;
+      expect((await read(ended.token, {}, watched)).status).toBe(200);
+      expect((await watched.api("DELETE", `/principals/late/tokens/${ended.id}`)).status).toBe(204);
+      expect((await read(ended.token, {}, watched)).status).toBe(401);
       await postgres.stop();
+      expect((await read(ended.token, {}, watched)).status).toBe(503);
       expect((await read(watched.adminToken, {}, watched)).status).toBe(200);
       expect((await read(late, {}, watched)).status).toBe(503);
       expect((await read("an-unknown-token", {}, watched)).status).toBe(503);

@@ -36,7 +36,9 @@ export async function listen(deps: Deps): Promise<() => Promise<void>> {
       : { fetch, createServer, serverOptions },
   ) as HttpServer | HttpsServer;
   server.setTimeout(limits.http.silentMilliseconds);
-  server.prependListener("request", (_, response) => {
+  server.prependListener("request", ({ socket }, response) => {
+    // Node keeps it from the first time on: at the turn's end whoever asked may be gone, and nobody's.
+    void socket.remoteAddress;
     if (isStopping()) response.shouldKeepAlive = false;
   });
   const stopReloading = config.tls && server instanceof HttpsServer ? reloadTls(server, config.tls, log) : undefined;

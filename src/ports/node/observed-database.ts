@@ -5,7 +5,7 @@ import { atEndOfTurn } from "./turns.ts";
 
 /**
  * Has every statement and every transaction as a whole timed, and shown in the trace of the request that it is
- * for. What a transaction does inside goes unseen: it has one connection the whole time.
+ * for, or of the first of several. What a transaction does inside goes unseen: it has one connection the whole time.
  */
 export function observeDatabase(db: Db, metrics: NodeMetrics, tracing: NodeTracing): void {
   const { session } = db._;

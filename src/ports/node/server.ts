@@ -34,7 +34,7 @@ import { createReplaceableSealer, reloadSecretKeys } from "./secret-key.ts";
 import { importSigner } from "./signer.ts";
 import { applyState } from "./state-file.ts";
 import { createLogTracing, traceFetch } from "./tracing.ts";
-import { atEndOfTurn } from "./turns.ts";
+import { beginAtEndOfTurn } from "./turns.ts";
 
 export interface ServerOptions {
   readonly environment: Environment;
@@ -104,7 +104,7 @@ export async function startServer({ environment, write, clock = systemClock }: S
       tracing,
       fetch,
       changes,
-      recall: createRecall({ db, clock, changes, gather: atEndOfTurn }, memory),
+      recall: createRecall({ db, clock, changes, gather: beginAtEndOfTurn }, memory),
       verdicts,
       sha256: (text) => hash("sha256", text, "base64url"),
       keys: createKeys({ db, sealer, clock, changes, importSigner }, keyMemory),

@@ -1,3 +1,5 @@
+import { AsyncResource } from "node:async_hooks";
+
 let waiting: (() => void)[] = [];
 
 /**
@@ -10,6 +12,11 @@ let waiting: (() => void)[] = [];
 export function atEndOfTurn(work: () => void): void {
   if (waiting.length === 0) setImmediate(goOn);
   waiting.push(work);
+}
+
+/** Begins what several asked for, in the context of the first of them: a trace, above all. */
+export function beginAtEndOfTurn(work: () => void): void {
+  atEndOfTurn(AsyncResource.bind(work));
 }
 
 function goOn(): void {
