@@ -17,10 +17,7 @@ describe("the benchmark", () => {
   }, async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [
       main,
-      "--seconds",
-      "0.5",
-      "--database",
-      "embedded",
+      ...["--seconds", "0.2", "--database", "postgres", "--no-growth"],
     ]);
     const [, , ...table] = stdout.split("\n");
     const figure = String.raw`[\d,]+`;
@@ -29,11 +26,11 @@ describe("the benchmark", () => {
     expect(table.slice(0, 8)).toEqual([
       expect.stringMatching(`^none +jwtVerify +${figure} +${latencies}$`),
       expect.stringMatching(`^ +strict verification +${figure} +${ratio} +0.77 +${latencies}$`),
-      expect.stringMatching(`^embedded +sign ES256 +${figure} +${latencies}$`),
+      expect.stringMatching(`^postgres +sign ES256 +${figure} +${latencies}$`),
       expect.stringMatching(`^ +registry token +${figure} +${ratio} +0.70 +${latencies}$`),
-      expect.stringMatching(`^embedded +SELECT a row, sign ES256 +${figure} +${latencies}$`),
+      expect.stringMatching(`^postgres +SELECT a row, sign ES256 +${figure} +${latencies}$`),
       expect.stringMatching(`^ +registry token, cold +${figure} +${ratio} +0.50 +${latencies}$`),
-      expect.stringMatching(`^embedded +verify RS256, insert a row, sign ES256 +${figure} +${latencies}$`),
+      expect.stringMatching(`^postgres +verify RS256, insert a row, sign ES256 +${figure} +${latencies}$`),
       expect.stringMatching(`^ +exchange +${figure} +${ratio} +0.50 +${latencies}$`),
     ]);
     expect(stdout).toMatch(/Every one of [\d,]+ answers of Berth was 200 with a token of its own/);
