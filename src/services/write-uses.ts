@@ -3,6 +3,7 @@ import { formatScope } from "../domain/scope.ts";
 import { addBindingUse, type IssuedUse, noteIssued, type Uses } from "../domain/uses.ts";
 import { limits } from "../limits.ts";
 import { addBindingUses } from "../store/bindings.ts";
+import { throwUnreachable } from "../store/db.ts";
 import { addRepositoryUses } from "../store/repository-uses.ts";
 import { touchRobots } from "../store/robots.ts";
 import { countUses } from "./count-uses.ts";
@@ -11,11 +12,15 @@ type WriteDeps = Pick<Deps, "uses" | "db" | "clock" | "limiter">;
 
 const underway = new WeakMap<Uses, Promise<void>>();
 
-/** Writes down what tokens were issued by and for. What could not be written now is noted still. */
+/**
+ * Writes down what tokens were issued by and for. What could not be written now is noted still.
+ *
+ * @throws what the database did; that it is unreachable as soon as that is known
+ */
 export async function writeUses(deps: WriteDeps): Promise<void> {
   const { uses } = deps;
   const before = underway.get(uses) ?? Promise.resolve();
-  const writing = before.catch(() => {}).then(() => write(deps));
+  const writing = before.catch(throwUnreachable).then(() => write(deps));
   underway.set(uses, writing);
   await writing.finally(() => {
     if (underway.get(uses) === writing) underway.delete(uses);

@@ -7,10 +7,22 @@ export type Db = PgDatabase<PgQueryResultHKT, typeof schema>;
 /** How both drivers are to be told that columns are named in snake_case. */
 export const drizzleOptions = { schema, casing: "snake_case" } as const;
 
+/** What is built once for each database, and kept ready there by its name. */
+export function prepareOnce<Query extends object>(prepare: (db: Db) => Query): (db: Db) => Query {
+  const queries = new WeakMap<Db, Query>();
+  return (db) => {
+    const query = queries.get(db) ?? prepare(db);
+    queries.set(db, query);
+    return query;
+  };
+}
+
 const UNIQUE_VIOLATION = "23505";
-/** `55P03` is a lock that was not to be had in time; `58000` is what Hyperdrive says when it gets no connection; `40...` asks for another try. */
-const UNAVAILABLE =
-  /^(08...|40001|40P01|57P0[1-5]|53...|55P03|58000|58030|ECONN.*|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EPIPE|CONNECTION_.*|CONNECT_TIMEOUT)$/;
+/** `58000` is what Hyperdrive says when it gets no connection. */
+const UNREACHABLE =
+  /^(08...|57P0[1-5]|58000|ECONN.*|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EPIPE|CONNECTION_.*|CONNECT_TIMEOUT)$/;
+/** `insufficient_resources` and `io_error`. */
+const UNABLE = /^(53...|58030)$/;
 /** A lock that was not to be had in time, a deadlock, and what asks for another try. */
 const BUSY = /^(55P03|40P01|40001)$/;
 /** `undefined_table` and `undefined_column`: the schema is not there, or older than this code. */
@@ -40,10 +52,19 @@ export function isBusy(error: unknown): boolean {
   return error instanceof GoneError || error instanceof BusyError || codes(error).some((code) => BUSY.test(code));
 }
 
+/** Whether there is no database to talk to, or it says nothing: whatever else is asked of it now would wait as long. */
+function isUnreachable(error: unknown): boolean {
+  return codes(error).some((code) => UNREACHABLE.test(code)) || isLostSocket(error);
+}
+
+/** For who goes on all the same after a failure. @throws the error, if the database is unreachable */
+export function throwUnreachable(error: unknown): void {
+  if (isUnreachable(error)) throw error;
+}
+
 /** Whether the database could not be reached, or could not do its work now: worth a try later. */
 export function isUnavailable(error: unknown): boolean {
-  if (error instanceof GoneError || error instanceof BusyError) return true;
-  return codes(error).some((code) => UNAVAILABLE.test(code)) || isLostSocket(error);
+  return isBusy(error) || isUnreachable(error) || codes(error).some((code) => UNABLE.test(code));
 }
 
 /** Whether who comes next for the same would wait in vain, too: not so where two got into each other's way. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import postgresDriver from "postgres";
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
 import type { BerthProcess } from "../support/berth-process.ts";
 import { type ChaosSite, expectStatus, prepareSite, robot } from "../support/chaos-site.ts";
@@ -89,6 +90,34 @@ describe.each(ways)("PostgreSQL after $title, under load", ({ milliseconds = OUT
     expect(recoveredAt - backAt).toBeLessThan(RECOVERY_MILLISECONDS);
     tellAll(context, outcomes, during, recoveredAt - backAt);
   });
+});
+
+it("whoever waited already when it stood still waits once more, and no longer", async (context) => {
+  const holder = postgresDriver(site.environment.DATABASE_URL ?? "", { max: 1 });
+  // What is read counts the uses before it first, which are to be held up.
+  const held = await holder.reserve();
+  await held`begin`;
+  await held`lock table repository_uses in access exclusive mode`;
+  expectStatus(200, await site.registryToken(robot, robotToken));
+  const askedAt = Date.now();
+  const answering = Promise.all([requests.read(), requests.read()]);
+  const waiting = () => held`select 1 from pg_locks where not granted and relation = 'repository_uses'::regclass`;
+  while ((await waiting()).length === 0) await sleep(5);
+  postgres.freeze();
+  const answers = await answering;
+  postgres.thaw();
+  const milliseconds = Date.now() - askedAt;
+  held.release();
+  await holder.end();
+
+  expect(answers.map(({ status }) => status)).toEqual([503, 503]);
+  expect(milliseconds).toBeLessThan(ANSWER_MILLISECONDS);
+  tell(
+    context,
+    "a stand-still (SIGSTOP), for who waits already: the answer",
+    duration(milliseconds),
+    `< ${duration(ANSWER_MILLISECONDS)}`,
+  );
 });
 
 it("the process is the one that was started, and stops when it is told to", async () => {

@@ -9,6 +9,7 @@ import { authenticateActor } from "../../services/authenticate-actor.ts";
 import { type ManagementCode, ManagementError } from "../../services/management-error.ts";
 import { recordForbidden } from "../../services/record-forbidden.ts";
 import { writeUses } from "../../services/write-uses.ts";
+import { throwUnreachable } from "../../store/db.ts";
 import { type AppEnv, readBearer } from "../context.ts";
 import type { Description } from "../docs/description.ts";
 import { apiPage } from "../docs/page.ts";
@@ -111,7 +112,7 @@ function requireApiToken(deps: Deps): MiddlewareHandler<ApiEnv> {
     c.set("authenticated", await authenticateActor(deps, readBearer(c)));
     const changes = c.req.method !== "GET";
     // What a client is shown counts all that this instance did before.
-    if (!changes) await writeUses(deps).catch((error) => deps.log.error("counts of uses were not written", { error }));
+    if (!changes) await writeUsesIfCan(deps);
     await next();
     // Whoever was told of a change finds it made, here at once.
     if (changes) await deps.recall.catchUp();
@@ -120,6 +121,16 @@ function requireApiToken(deps: Deps): MiddlewareHandler<ApiEnv> {
       await recordForbidden(deps, actorOf(c), `${c.req.method} ${routePath(c)}`, c.req.param("org"));
     }
   };
+}
+
+/** @throws only that the database is unreachable, which whoever reads from it would find out once more */
+async function writeUsesIfCan(deps: Deps): Promise<void> {
+  try {
+    await writeUses(deps);
+  } catch (error) {
+    throwUnreachable(error);
+    deps.log.error("counts of uses were not written", { error });
+  }
 }
 
 /** What cannot be decoded would be taken as it stands, for a name that nobody meant. */
