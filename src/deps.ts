@@ -11,6 +11,7 @@ import type { Clock, Limiter, Log, Metrics, Random, Tracing } from "./platform.t
 import type { Recall } from "./services/recall.ts";
 import type { Changes } from "./store/changes.ts";
 import type { Db } from "./store/db.ts";
+import type { ExchangeToGrant } from "./store/granted-exchanges.ts";
 import type { Keys } from "./tokens/key-ring.ts";
 import type { VerifiedRobotToken } from "./tokens/robot-token.ts";
 import type { Sealer } from "./tokens/sealing.ts";
@@ -21,6 +22,8 @@ export interface Deps {
   readonly db: Db;
   readonly changes: Changes;
   readonly recall: Recall;
+  /** @returns whether it was, and is on disk */
+  readonly grantExchange: (exchange: ExchangeToGrant) => Promise<boolean>;
   /** Robot tokens whose signature was good, by their hashes. */
   readonly verdicts: Cache<VerifiedRobotToken>;
   readonly clock: Clock;

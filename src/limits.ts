@@ -159,9 +159,8 @@ export const limits = {
   /** API tokens that opened the figures, which they do while the database is away. */
   watchers: { most: 100, rememberedMilliseconds: 15 * 60_000 },
 
-  /** Which one query asks the database about, and more patterns than which one of them asks alone. */
-  loginsAtOnce: 50,
-  patternsOfSharedLogin: 200,
+  /** How much of what several requests ask of the database goes into one statement. */
+  askedTogether: 50,
 
   /** What decides of tokens, remembered at once by one process: some 100 MB at most. */
   recalled: {

@@ -111,10 +111,16 @@ function patternCovers(pattern: string, name: string): boolean {
   return pattern.endsWith("/*") ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
 }
 
-/** The repositories among the resources, by name. */
-export function repositoriesIn(resources: readonly ResourceActions[]): string[] {
-  const repositories = resources.filter(({ type, name }) => type === "repository" && isRepositoryName(name));
-  return repositories.map(({ name }) => name);
+/** The repositories, by name, that were to be pulled and may not be. */
+export function repositoriesLeftToPull(
+  asked: readonly ResourceActions[],
+  allowed: readonly ResourceActions[],
+): string[] {
+  const pulls = ({ type, actions }: ResourceActions) =>
+    type === "repository" && (actions.includes("pull") || actions.includes("*"));
+  const pulled = new Set(allowed.filter(pulls).map(({ name }) => name));
+  const left = asked.filter((resource) => pulls(resource) && isRepositoryName(resource.name));
+  return left.map(({ name }) => name).filter((name) => !pulled.has(name));
 }
 
 /** A repository's name, or a pattern, and all patterns short of `*` that cover the same and more. */

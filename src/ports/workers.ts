@@ -11,6 +11,7 @@ import { secureHeaders } from "../http/secure-headers.ts";
 import { createIssuerKeys } from "../oidc/issuers.ts";
 import { type FetchPolicy, IssuerFetchError } from "../oidc/safe-fetch.ts";
 import { noMetrics, noTracing, type Random } from "../platform.ts";
+import { askTogether } from "../services/ask-together.ts";
 import { summarizeRefusals } from "../services/audit-refusals.ts";
 import { maintain } from "../services/bootstrap.ts";
 import { createKeys } from "../services/key-ring.ts";
@@ -18,6 +19,7 @@ import { createRecall } from "../services/recall.ts";
 import { writeUses } from "../services/write-uses.ts";
 import { unheard } from "../store/changes.ts";
 import { type Db, drizzleOptions } from "../store/db.ts";
+import { insertGrantedExchanges } from "../store/granted-exchanges.ts";
 import { sha256 } from "../tokens/signing-key.ts";
 import { createLog, describeTrace } from "./log.ts";
 import type { Bindings } from "./workers/bindings.ts";
@@ -87,6 +89,7 @@ function depsOf(kept: Isolate, bindings: Bindings, db: Db, request: Request): De
     tracing: noTracing,
     changes: unheard,
     recall: createRecall({ db, clock, changes: unheard }, kept.recall),
+    grantExchange: askTogether((exchanges) => insertGrantedExchanges(db, exchanges)),
     verdicts: kept.verdicts,
     sha256,
     keys: createKeys({ db, sealer, clock, changes: unheard }, kept.keys),

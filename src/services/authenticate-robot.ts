@@ -24,8 +24,6 @@ export interface AuthenticatedRobot {
   readonly name: RobotName;
   /** What it holds on the registry. */
   readonly held: readonly Grant[];
-  /** The patterns that are open to anybody, of those around what was asked for. */
-  readonly open: readonly string[];
   /** What its token was narrowed to. */
   readonly narrowed?: readonly Grant[];
   /** The token that it came with, if that was a robot token. */
@@ -40,19 +38,12 @@ export interface LoginRefusal {
 
 type AuthenticateDeps = Pick<Deps, "config" | "clock" | "keys" | "recall" | "verdicts" | "sha256">;
 
-/** What a credential is brought for. */
-export interface Occasion {
-  readonly registry: Registry;
-  /** Asked for. */
-  readonly repositories: readonly string[];
-}
-
 /**
  * Whose a credential is: a robot token, a static one, or, where the registry has them, a refresh token of its.
  */
 export async function authenticateRobot(
   deps: AuthenticateDeps,
-  occasion: Occasion,
+  registry: Registry,
   login: Login,
 ): Promise<AuthenticatedRobot | LoginRefusal> {
   const named = login.username === undefined ? undefined : parseRobotName(login.username);
@@ -61,8 +52,8 @@ export async function authenticateRobot(
   }
   const password = login.password.reveal();
   const robot = isOpaqueToken("robot", password)
-    ? await authenticateByStaticToken(deps, occasion, password)
-    : await authenticateByRobotToken(deps, occasion, login);
+    ? await authenticateByStaticToken(deps, registry, password)
+    : await authenticateByRobotToken(deps, registry, login);
   if ("code" in robot) return robot;
   if (named && formatRobotName(named) !== formatRobotName(robot.name)) {
     return { code: "credential_invalid", detail: "The robot token is another robot's." };
@@ -72,7 +63,7 @@ export async function authenticateRobot(
 
 async function authenticateByStaticToken(
   { recall, clock, sha256 }: AuthenticateDeps,
-  { registry, repositories }: Occasion,
+  registry: Registry,
   password: string,
 ): Promise<AuthenticatedRobot | LoginRefusal> {
   const found = await recall.staticToken(await sha256(password));
@@ -91,18 +82,18 @@ async function authenticateByStaticToken(
   }
   if (robot.disabled || organization.robotTokens === "never") return ended;
   const name = { organization: organization.name, robot: robot.name };
-  const facts = await recall.login({ name, registryId: registry.id, repositories });
-  if (facts.robot?.robotId !== robot.id || facts.robot.disabled) return ended;
-  return { id: robot.id, name, held: heldOn(registry, facts.robot), open: facts.open };
+  const { robot: facts } = await recall.login({ name });
+  if (facts?.robotId !== robot.id || facts.disabled) return ended;
+  return { id: robot.id, name, held: heldOn(registry, facts) };
 }
 
 async function authenticateByRobotToken(
   deps: AuthenticateDeps,
-  occasion: Occasion,
+  registry: Registry,
   login: Login,
 ): Promise<AuthenticatedRobot | LoginRefusal> {
-  const verified = await verifyLogin(deps, occasion.registry, login);
-  if (verified.ok) return (await findRobotOf(deps, occasion, verified.token)) ?? ended;
+  const verified = await verifyLogin(deps, registry, login);
+  if (verified.ok) return (await findRobotOf(deps, registry, verified.token)) ?? ended;
   return verified.reason === "expired"
     ? {
         code: "credential_expired",
@@ -148,11 +139,10 @@ const ended: LoginRefusal = {
 
 async function findRobotOf(
   { config, recall }: AuthenticateDeps,
-  { registry, repositories }: Occasion,
+  registry: Registry,
   token: RobotToken,
 ): Promise<AuthenticatedRobot | undefined> {
-  const asked = { name: token.robot, jti: token.jti, registryId: registry.id, repositories };
-  const { robot, revoked, open } = await recall.login(asked);
+  const { robot, revoked } = await recall.login({ name: token.robot, jti: token.jti });
   if (!robot || robot.disabled || revoked || token.epoch !== robot.epoch) return undefined;
   const binding = robot.bindings[token.bindingId];
   if (binding?.version !== token.bindingVersion || distrust({ config }, binding)) return undefined;
@@ -162,7 +152,6 @@ async function findRobotOf(
     id: robot.robotId,
     name: token.robot,
     held: heldOn(registry, robot),
-    open,
     robotToken: token,
     ...(narrowing && { narrowed: narrowing.grants }),
   };

@@ -6,7 +6,7 @@ import {
   type Grant,
   parseScopes,
   type ResourceActions,
-  repositoriesIn,
+  repositoriesLeftToPull,
 } from "../domain/scope.ts";
 import { isPlainText, printable } from "../domain/text.ts";
 import { noteIssued } from "../domain/uses.ts";
@@ -91,13 +91,27 @@ export async function issueRegistryToken(
   }
   if (!request.login) {
     if (scopes.resources.length === 0) return refuse({ code: "credential_missing" });
-    return { ok: true, issued: await issueToNobody(deps, registry, request, scopes.resources) };
+    const access = await decide(deps, registry, scopes.resources);
+    return { ok: true, issued: await issue(deps, registry, undefined, request, access) };
   }
-  const repositories = repositoriesIn(scopes.resources);
-  const robot = await authenticateRobot(deps, { registry, repositories }, request.login);
+  const robot = await authenticateRobot(deps, registry, request.login);
   if ("code" in robot) return refuse(await refuseLogin(deps, registry, { ...request, login: request.login }, robot));
-  const access = authorize(scopes.resources, robot.held, robot.narrowed, robot.open.map(toOpenGrant));
+  const access = await decide(deps, registry, scopes.resources, robot);
   return { ok: true, issued: await issue(deps, registry, robot, request, access) };
+}
+
+/** What is open to anybody is asked for only where somebody may not pull by themselves. */
+async function decide(
+  { recall }: AuthorizeDeps,
+  registry: Registry,
+  asked: readonly ResourceActions[],
+  robot?: AuthenticatedRobot,
+): Promise<readonly ResourceActions[]> {
+  const own = robot ? authorize(asked, robot.held, robot.narrowed) : [];
+  const left = repositoriesLeftToPull(asked, own);
+  if (left.length === 0) return own;
+  const open = await recall.open(registry.id, left);
+  return open.length === 0 ? own : authorize(asked, robot?.held ?? [], robot?.narrowed, open.map(toOpenGrant));
 }
 
 /** A good login is never kept waiting, whoever else fails at that address. */
@@ -160,17 +174,6 @@ async function issue(
     expires_in: ttl,
   });
   return { token, access, issuedAt, expiresIn: ttl, ...(refreshToken !== undefined && { refreshToken }) };
-}
-
-/** What anybody may pull of what is asked for. */
-async function issueToNobody(
-  deps: AuthorizeDeps,
-  registry: Registry,
-  request: AuthorizeRequest,
-  asked: readonly ResourceActions[],
-): Promise<IssuedRegistryToken> {
-  const { open } = await deps.recall.login({ registryId: registry.id, repositories: repositoriesIn(asked) });
-  return issue(deps, registry, undefined, request, authorize(asked, [], undefined, open.map(toOpenGrant)));
 }
 
 function toOpenGrant(pattern: string): Grant {

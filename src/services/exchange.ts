@@ -11,7 +11,7 @@ import { noteExchange } from "../domain/uses.ts";
 import { limits } from "../limits.ts";
 import { type Claims, parseToken } from "../oidc/token-shape.ts";
 import { epochSeconds } from "../platform.ts";
-import { insertGrantedExchange, type TokenUse } from "../store/granted-exchanges.ts";
+import type { TokenUse } from "../store/granted-exchanges.ts";
 import { findUsedToken } from "../store/used-tokens.ts";
 import { mintRobotToken } from "../tokens/robot-token.ts";
 import { type AuditEvent, type RequestOrigin, recordAudit, toRecord } from "./audit.ts";
@@ -47,6 +47,7 @@ type ExchangeDeps = Pick<
   | "config"
   | "db"
   | "recall"
+  | "grantExchange"
   | "clock"
   | "random"
   | "issuerKeys"
@@ -176,7 +177,7 @@ async function mint(
     epoch: match.robotEpoch,
     issuerRevision: match.issuer.revision,
   };
-  if (!(await insertGrantedExchange(deps.db, toRecord(deps, event), judgedBy, used))) {
+  if (!(await deps.grantExchange({ record: toRecord(deps, event), judgedBy, used }))) {
     const earlier = used && replayRefusal(used.jti, await findUsedToken(deps.db, used));
     return { granted: false, refusal: earlier ?? CHANGED };
   }

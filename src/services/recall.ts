@@ -1,17 +1,18 @@
-import DataLoader from "dataloader";
 import type { Cache } from "../domain/cache.ts";
 import { formatRobotName, type RobotName } from "../domain/names.ts";
 import { patternsAround } from "../domain/scope.ts";
 import { limits } from "../limits.ts";
 import type { Clock } from "../platform.ts";
+import { listAnonymousPulls } from "../store/anonymous-pulls.ts";
 import { listBindings } from "../store/bindings.ts";
 import type { Change, Changes } from "../store/changes.ts";
 import type { Db } from "../store/db.ts";
 import { type Issuer, listIssuersById } from "../store/issuers.ts";
-import { type LoginAnswer, type LoginQuestion, readLogin, readLogins } from "../store/login-facts.ts";
+import { type LoginAnswer, type LoginQuestion, readLogins } from "../store/login-facts.ts";
 import { findDefaultRegistry, findRegistry, type Registry } from "../store/registries.ts";
 import { findRobot } from "../store/robots.ts";
 import { findStaticToken } from "../store/static-tokens.ts";
+import { askTogether, type Gather } from "./ask-together.ts";
 import { createRecallMemory, type Federation, type RecallMemory, type StaticLogin } from "./recall-memory.ts";
 
 /**
@@ -21,7 +22,9 @@ import { createRecallMemory, type Federation, type RecallMemory, type StaticLogi
 export interface Recall {
   /** @param service empty: the default registry */
   registry(service: string): Promise<Registry | undefined>;
-  login(question: LoginAsked): Promise<LoginAnswer>;
+  login(asked: LoginAsked): Promise<LoginAnswer>;
+  /** The patterns that let anybody pull one of the repositories from a registry. */
+  open(registryId: string, repositories: readonly string[]): Promise<readonly string[]>;
   /** By its hash, expired or not. */
   staticToken(hash: string): Promise<StaticLogin | undefined>;
   federation(name: RobotName): Promise<Federation | undefined>;
@@ -34,21 +37,16 @@ export interface Recall {
 }
 
 export interface LoginAsked {
-  /** Absent: nobody. */
-  readonly name?: RobotName | undefined;
+  readonly name: RobotName;
   /** Of a robot token. */
-  readonly jti?: string | undefined;
-  readonly registryId: string;
-  /** Asked for. */
-  readonly repositories: readonly string[];
+  readonly jti?: string;
 }
 
 export interface RecallDeps {
   readonly db: Db;
   readonly clock: Clock;
   readonly changes: Changes;
-  /** When to ask for what several requests want to know, with all of them; else as soon as none is busy. */
-  readonly gather?: (ask: () => void) => void;
+  readonly gather?: Gather;
 }
 
 export function createRecall(
@@ -56,11 +54,7 @@ export function createRecall(
   memory: RecallMemory = createRecallMemory(),
 ): Recall {
   // Names are checked, and the rest was made here: no question can spoil the others that are asked with it.
-  const logins = new DataLoader<LoginQuestion, LoginAnswer>((questions) => readLogins(db, questions), {
-    cache: false,
-    maxBatchSize: limits.loginsAtOnce,
-    ...(gather && { batchScheduleFn: gather }),
-  });
+  const readLogin = askTogether((questions: readonly LoginQuestion[]) => readLogins(db, questions), gather);
 
   return {
     async registry(service) {
@@ -73,18 +67,30 @@ export function createRecall(
       return registry;
     },
 
-    async login(asked) {
-      const known = changes.areHeard() ? recallLogin(asked) : undefined;
+    async login({ name, jti }) {
+      const known = changes.areHeard() ? recallLogin(formatRobotName(name), jti) : undefined;
       if (known) return known;
-      const { name, jti = "", registryId, repositories } = asked;
-      const patterns = [...new Set(repositories.flatMap(patternsAround))];
-      const { organization = "", robot = "" } = name ?? {};
       const { generation } = memory;
-      const question = { organization, robot, jti, registryId, patterns };
-      const isLarge = patterns.length > limits.patternsOfSharedLogin;
-      const answer = isLarge ? await readLogin(db, question) : await logins.load(question);
-      if (mayRemember(generation)) remember(asked, answer);
+      const answer = await readLogin({ ...name, jti: jti ?? "" });
+      if (!mayRemember(generation)) return answer;
+      if (answer.robot) memory.logins.set(formatRobotName(name), answer.robot);
+      if (jti !== undefined && !answer.revoked) memory.unrevoked.set(jti, true);
       return answer;
+    },
+
+    async open(registryId, repositories) {
+      const known = changes.areHeard() ? recallOpen(registryId, repositories) : undefined;
+      if (known) return known;
+      const { generation } = memory;
+      const patterns = new Set(repositories.flatMap(patternsAround));
+      const open = new Set(await listAnonymousPulls(db, registryId, [...patterns]));
+      if (mayRemember(generation)) {
+        for (const repository of repositories) {
+          const around = patternsAround(repository).filter((pattern) => open.has(pattern));
+          memory.open.set(placeOf(registryId, repository), around.length > 0 ? around : CLOSED);
+        }
+      }
+      return [...open];
     },
 
     async staticToken(hash) {
@@ -140,26 +146,20 @@ export function createRecall(
     return value;
   }
 
-  function recallLogin({ name, jti, registryId, repositories }: LoginAsked): LoginAnswer | undefined {
-    const robot = name ? memory.logins.get(formatRobotName(name)) : null;
+  function recallLogin(name: string, jti: string | undefined): LoginAnswer | undefined {
+    const robot = memory.logins.get(name);
     const isUnrevoked = jti === undefined || memory.unrevoked.get(jti);
-    if (robot === undefined || !isUnrevoked) return undefined;
+    return robot && isUnrevoked ? { robot, revoked: false } : undefined;
+  }
+
+  function recallOpen(registryId: string, repositories: readonly string[]): readonly string[] | undefined {
     const open = new Set<string>();
     for (const repository of repositories) {
       const patterns = memory.open.get(placeOf(registryId, repository));
       if (!patterns) return undefined;
       for (const pattern of patterns) open.add(pattern);
     }
-    return { robot, revoked: false, open: [...open] };
-  }
-
-  function remember({ name, jti, registryId, repositories }: LoginAsked, { robot, revoked, open }: LoginAnswer): void {
-    if (name && robot) memory.logins.set(formatRobotName(name), robot);
-    if (jti !== undefined && !revoked) memory.unrevoked.set(jti, true);
-    for (const repository of repositories) {
-      const around = patternsAround(repository).filter((pattern) => open.includes(pattern));
-      memory.open.set(placeOf(registryId, repository), around.length > 0 ? around : CLOSED);
-    }
+    return [...open];
   }
 
   /** What was read while a change came in may be of before it. */

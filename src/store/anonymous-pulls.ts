@@ -1,5 +1,5 @@
-import { and, asc, eq, inArray, isNull } from "drizzle-orm";
-import type { Db } from "./db.ts";
+import { and, asc, eq, inArray, isNull, sql } from "drizzle-orm";
+import { type Db, prepareOnce } from "./db.ts";
 import { anonymousPulls, organizations, registries } from "./schema.ts";
 
 export type AnonymousPullRow = typeof anonymousPulls.$inferInsert;
@@ -16,19 +16,24 @@ export interface AnonymousPull {
 /** Which of the patterns let anybody pull from a registry. */
 export async function listAnonymousPulls(db: Db, registryId: string, patterns: readonly string[]): Promise<string[]> {
   if (patterns.length === 0) return [];
-  const rows = await db
+  const rows = await prepared(db).execute({ registryId, patterns: JSON.stringify(patterns) });
+  return rows.map(({ pattern }) => pattern);
+}
+
+const prepared = prepareOnce((db) =>
+  db
     .selectDistinct({ pattern: anonymousPulls.pattern })
     .from(anonymousPulls)
     .innerJoin(organizations, eq(anonymousPulls.organizationId, organizations.id))
     .where(
       and(
-        eq(anonymousPulls.registryId, registryId),
-        inArray(anonymousPulls.pattern, [...patterns]),
+        eq(anonymousPulls.registryId, sql.placeholder("registryId")),
+        sql`${anonymousPulls.pattern} = any(array(select json_array_elements_text(${sql.placeholder("patterns")}::text::json)))`,
         isNull(organizations.deletedAt),
       ),
-    );
-  return rows.map(({ pattern }) => pattern);
-}
+    )
+    .prepare("anonymous_pulls"),
+);
 
 /** What organizations let anybody pull, each one's in the order given. */
 export async function listAnonymousPullsOf(db: Db, organizationIds: readonly string[]): Promise<AnonymousPull[]> {

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { NewAuditRecord } from "./audit.ts";
-import type { Db } from "./db.ts";
+import { type Db, prepareOnce } from "./db.ts";
 import { auditRecords, bindings, issuers, organizations, robots, usedTokens } from "./schema.ts";
 import type { UsedToken } from "./used-tokens.ts";
 
@@ -16,74 +16,58 @@ export interface JudgedBy {
 /** Of the record's request, at its time. */
 export type TokenUse = Pick<UsedToken, "issuerId" | "robotId" | "jti" | "expiresAt">;
 
+/** An exchange that is granted where nothing has changed. */
+export interface ExchangeToGrant {
+  readonly record: NewAuditRecord;
+  readonly judgedBy: JudgedBy;
+  /** Absent: the token stays good. */
+  readonly used?: TokenUse | undefined;
+}
+
 /**
- * Records an exchange that is granted, and uses its token up where `used` says so: in one statement, which
- * waits for nobody who changes the robot.
+ * Records exchanges that are granted, and uses their tokens up where `used` says so: in one statement, which
+ * waits for nobody who changes the robots.
  *
- * @returns `false`, and nothing is done, when what it was judged by does not stand any more, or when the token
- *   was used before
+ * @returns for each, in their order: `false`, and nothing is done for it, when what it was judged by does not stand
+ *   any more, or when the token was used before
  */
-export async function insertGrantedExchange(
-  db: Db,
-  record: NewAuditRecord,
-  judgedBy: JudgedBy,
-  used?: TokenUse,
-): Promise<boolean> {
-  const { at, metadata, ...texts } = record;
-  const given = { ...texts, ...judgedBy, at: at.toISOString(), metadata: JSON.stringify(metadata) };
-  const query = prepared(db);
-  const rows = await (used
-    ? query.withUse.execute({
-        ...given,
-        issuerId: used.issuerId,
-        robotId: used.robotId,
-        jti: used.jti,
-        expiresAt: used.expiresAt.toISOString(),
-      })
-    : query.alone.execute(given));
-  return rows.length > 0;
+export async function insertGrantedExchanges(db: Db, exchanges: readonly ExchangeToGrant[]): Promise<boolean[]> {
+  const asked = exchanges.map(({ record, judgedBy, used }) => ({ ...record, ...judgedBy, ...used }));
+  const rows = await prepared(db).execute({ asked: JSON.stringify(asked) });
+  const recorded = new Set(rows.map(({ id }) => id));
+  return exchanges.map(({ record }) => recorded.has(record.id));
 }
 
-const queries = new WeakMap<Db, ReturnType<typeof prepareBoth>>();
-
-function prepared(db: Db): ReturnType<typeof prepareBoth> {
-  const both = queries.get(db) ?? prepareBoth(db);
-  queries.set(db, both);
-  return both;
-}
-
-function prepareBoth(db: Db) {
-  return { alone: prepare(db, false), withUse: prepare(db, true) };
-}
-
-function prepare(db: Db, usesToken: boolean) {
-  const given = sql.placeholder;
+const prepared = prepareOnce((db) => {
   const selection = { id: sql<string>`id` };
+  // A value of its own for each, not a join: that would be planned for tables of any size.
   const standing = db.$with("standing", selection).as(sql`
-    select ${bindings.id} from ${bindings}
-    join ${issuers} on ${issuers.id} = ${bindings.issuerId}
-    join ${robots} on ${robots.id} = ${bindings.robotId}
-    join ${organizations} on ${organizations.id} = ${robots.organizationId}
-    where ${bindings.id} = ${given("bindingId")} and ${bindings.version} = ${given("bindingVersion")}
-      and ${robots.tokenEpoch} = ${given("epoch")} and not ${robots.disabled} and ${organizations.deletedAt} is null
-      and ${issuers.revision} = ${given("issuerRevision")} and not ${issuers.disabled}`);
+    select * from json_to_recordset(${sql.placeholder("asked")}::text::json) as asked(
+      id uuid, at timestamptz, kind text, organization text, robot text, outcome text, code text, "requestId" text,
+      "clientAddress" text, metadata jsonb, "bindingId" uuid, "bindingVersion" int, epoch int, "issuerRevision" int,
+      "issuerId" uuid, "robotId" uuid, jti text, "expiresAt" timestamptz
+    )
+    where (
+      select true from ${bindings}
+      join ${issuers} on ${issuers.id} = ${bindings.issuerId}
+      join ${robots} on ${robots.id} = ${bindings.robotId}
+      join ${organizations} on ${organizations.id} = ${robots.organizationId}
+      where ${bindings.id} = asked."bindingId" and ${bindings.version} = asked."bindingVersion"
+        and ${robots.tokenEpoch} = asked.epoch and not ${robots.disabled} and ${organizations.deletedAt} is null
+        and ${issuers.revision} = asked."issuerRevision" and not ${issuers.disabled}
+    )`);
+  // In one order everywhere: instances that use up the same tokens wait for each other, and in no circle.
   const used = db.$with("used", selection).as(sql`
     insert into ${usedTokens} (issuer_id, jti, robot_id, used_at, request_id, expires_at)
-    select ${given("issuerId")}::uuid, ${given("jti")}, ${given("robotId")}::uuid, ${given("at")}::timestamptz,
-      ${given("requestId")}, ${given("expiresAt")}::timestamptz
-    from standing on conflict do nothing returning robot_id as id`);
+    select "issuerId", jti, "robotId", at, "requestId", "expiresAt" from standing
+    where jti is not null order by "issuerId", jti, "robotId"
+    on conflict do nothing returning request_id as id`);
   const recorded = db.$with("recorded", selection).as(sql`
     insert into ${auditRecords} (
       id, at, kind, organization, robot, outcome, code, request_id, client_address, metadata
     )
-    select ${given("id")}::uuid, ${given("at")}::timestamptz, ${given("kind")}, ${given("organization")},
-      ${given("robot")}, ${given("outcome")}, ${given("code")}, ${given("requestId")}, ${given("clientAddress")},
-      ${given("metadata")}::jsonb
-    from ${usesToken ? sql`used` : sql`standing`} returning id`);
-  const steps = usesToken ? [standing, used, recorded] : [standing, recorded];
-  return db
-    .with(...steps)
-    .select({ id: sql<string>`id` })
-    .from(recorded)
-    .prepare("granted_exchange");
-}
+    select id, at, kind, organization, robot, outcome, code, "requestId", "clientAddress", metadata from standing
+    where jti is null or "requestId" in (select id from used)
+    returning id`);
+  return db.with(standing, used, recorded).select(selection).from(recorded).prepare("granted_exchanges");
+});

@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Grant } from "../domain/scope.ts";
-import type { Db } from "./db.ts";
-import { anonymousPulls, bindings, grants, issuers, organizations, revokedTokens, robots } from "./schema.ts";
+import { type Db, prepareOnce } from "./db.ts";
+import { bindings, grants, issuers, organizations, revokedTokens, robots } from "./schema.ts";
 
 /** What decides of a robot's login and of what it may do. */
 export interface LoginFacts {
@@ -26,22 +26,17 @@ export interface LoginQuestion {
   readonly robot: string;
   /** Of a robot token; empty: of none. */
   readonly jti: string;
-  readonly registryId: string;
-  /** Repositories, and prefixes of them, as anonymous pulls name them. */
-  readonly patterns: readonly string[];
 }
 
 export interface LoginAnswer {
   /** `null`: there is no such robot. */
   readonly robot: LoginFacts | null;
   readonly revoked: boolean;
-  /** Which of the patterns are open to anybody. */
-  readonly open: readonly string[];
 }
 
 /**
- * All that registry token requests ask of the database, in one query that it keeps ready: it begins once, and then
- * takes a third of the time for each of them.
+ * Asks for several logins in one query that the database keeps ready: it begins once, and then takes a third of the
+ * time for each of them.
  *
  * @returns in their order
  */
@@ -52,21 +47,7 @@ export async function readLogins(db: Db, questions: readonly LoginQuestion[]): P
   return questions.map((_, at) => answers.get(at) as LoginAnswer);
 }
 
-/** The same for one. */
-export async function readLogin(db: Db, question: LoginQuestion): Promise<LoginAnswer> {
-  const [answer] = await readLogins(db, [question]);
-  return answer as LoginAnswer;
-}
-
-const queries = new WeakMap<Db, ReturnType<typeof prepare>>();
-
-function prepared(db: Db): ReturnType<typeof prepare> {
-  const query = queries.get(db) ?? prepare(db);
-  queries.set(db, query);
-  return query;
-}
-
-function prepare(db: Db) {
+const prepared = prepareOnce((db) => {
   const robot = sql<LoginFacts | null>`(select json_build_object(
     'robotId', ${robots.id},
     'organizationId', ${robots.organizationId},
@@ -96,10 +77,6 @@ function prepare(db: Db) {
   // Not `exists`, for which all that was revoked may be read at once.
   const revoked = sql<boolean>`coalesce(
     (select true from ${revokedTokens} where ${revokedTokens.jti} = asked.jti), false)`;
-  const open = sql<string[]>`(select coalesce(json_agg(distinct ${anonymousPulls.pattern}), '[]')
-    from ${anonymousPulls} join ${organizations} on ${organizations.id} = ${anonymousPulls.organizationId}
-    where ${anonymousPulls.registryId} = asked."registryId" and ${organizations.deletedAt} is null
-      and ${anonymousPulls.pattern} = any(array(select json_array_elements_text(asked.patterns))))`;
   // drizzle leaves the tables' names out of a field that names columns itself.
   const field = <T>(one: SQL<T>, name: string) => sql<T>`${one}`.as(name);
   return db
@@ -107,11 +84,10 @@ function prepare(db: Db) {
       at: sql<number>`asked.at`,
       robot: field(robot, "robot"),
       revoked: field(revoked, "revoked"),
-      open: field(open, "open"),
     })
     .from(
       sql`json_to_recordset(${sql.placeholder("asked")}::text::json)
-        as asked(at int, organization text, robot text, jti text, "registryId" uuid, patterns json)`,
+        as asked(at int, organization text, robot text, jti text)`,
     )
     .prepare("logins");
-}
+});

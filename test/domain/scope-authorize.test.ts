@@ -6,7 +6,9 @@ import {
   type Grant,
   intersectGrants,
   parseNarrowing,
+  patternsAround,
   type ResourceActions,
+  repositoriesLeftToPull,
 } from "../../src/domain/scope.ts";
 import { repositoryActionSet, repositoryName, repositoryPattern } from "../support/names.ts";
 
@@ -204,5 +206,30 @@ describe("two narrowings together", () => {
     const nested = Array.from({ length: 9 }, (_, depth) => grant(`${"a/".repeat(depth + 1)}*`, "pull"));
     const left = intersectGrants(nested, nested);
     expect(parseNarrowing(formatNarrowing(left))).toMatchObject({ ok: true });
+  });
+});
+
+describe("what anybody may pull", () => {
+  it("makes a difference only where it covers a repository that is left to pull", () => {
+    fc.assert(
+      fc.property(asked, grants, fc.option(grants, { nil: undefined }), grants, (wanted, held, narrowed, others) => {
+        const own = authorize(wanted, held, narrowed);
+        const around = new Set(repositoriesLeftToPull(wanted, own).flatMap(patternsAround));
+        const open = others.filter(({ pattern }) => pattern !== "*").map(({ pattern }) => grant(pattern, "pull"));
+        const asNeeded = open.filter(({ pattern }) => around.has(pattern));
+        expect(authorize(wanted, held, narrowed, asNeeded)).toEqual(authorize(wanted, held, narrowed, open));
+      }),
+    );
+  });
+
+  it.each<[string, ResourceActions, Grant[], string[]]>([
+    ["a repository that may not be pulled", repository("acme/app", "pull"), [], ["acme/app"]],
+    ["one whose every action is asked for", repository("acme/app", "*"), [grant("*", "push")], ["acme/app"]],
+    ["none that is held", repository("acme/app", "pull", "push"), [grant("acme/*", "pull")], []],
+    ["none that is only pushed to", repository("acme/app", "push"), [], []],
+    ["no name that is none", repository("Acme/App", "pull"), [], []],
+    ["no catalog", { type: "registry", name: "catalog", actions: ["*"] }, [], []],
+  ])("is asked for: %s", (_, wanted, held, left) => {
+    expect(repositoriesLeftToPull([wanted], authorize([wanted], held))).toEqual(left);
   });
 });

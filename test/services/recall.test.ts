@@ -59,7 +59,7 @@ beforeEach(async () => {
   );
 });
 
-const asked = { name, jti: "jti-1", registryId, repositories: ["acme/open"] };
+const asked = { name, jti: "jti-1" };
 
 /** What is asked of it, what changes the answer, and how that is told. */
 const questions: readonly [string, () => Promise<unknown>, ReturnType<typeof sql>, Change][] = [
@@ -89,7 +89,7 @@ const questions: readonly [string, () => Promise<unknown>, ReturnType<typeof sql
   ],
   [
     "what is open to anybody",
-    async () => (await recall.login(asked)).open,
+    () => recall.open(registryId, ["acme/open"]),
     sql`insert into anonymous_pulls values (${organizationId}, ${registryId}, 0, 'acme/*')`,
     { of: "anonymous_pulls" },
   ],
@@ -133,9 +133,6 @@ const questions: readonly [string, () => Promise<unknown>, ReturnType<typeof sql
 
 it("gives each of those who ask at once an answer of its own, by one query", async () => {
   await database.db.execute(sql`insert into revoked_tokens values ('jti-2', now())`);
-  await database.db.execute(
-    sql`insert into anonymous_pulls values (${organizationId}, ${registryId}, 0, 'acme/open'), (${organizationId}, ${registryId}, 1, 'acme/*')`,
-  );
   let queries = 0;
   const gather = (ask: () => void) => {
     queries += 1;
@@ -145,19 +142,28 @@ it("gives each of those who ask at once an answer of its own, by one query", asy
   const recall = createRecall({ db: database.db, clock: { now: () => now }, changes, gather }, memory);
   const answers = await Promise.all([
     recall.login(asked),
-    recall.login({ ...asked, jti: "jti-2", repositories: [] }),
-    recall.login({ ...asked, name: { organization: "acme", robot: "nobody" }, repositories: ["acme/other"] }),
-    recall.login({ registryId, repositories: ["other/open"] }),
-    recall.login({ ...asked, registryId: uuidv7() }),
+    recall.login({ name, jti: "jti-2" }),
+    recall.login({ ...asked, name: { organization: "acme", robot: "nobody" } }),
+    recall.login({ name }),
   ]);
   expect(queries).toBe(1);
-  expect(answers.map(({ robot, revoked, open }) => [robot?.robotId, revoked, [...open].sort()])).toEqual([
-    [robotId, false, ["acme/*", "acme/open"]],
-    [robotId, true, []],
-    [undefined, false, ["acme/*"]],
-    [undefined, false, []],
-    [robotId, false, []],
+  expect(answers.map(({ robot, revoked }) => [robot?.robotId, revoked])).toEqual([
+    [robotId, false],
+    [robotId, true],
+    [undefined, false],
+    [robotId, false],
   ]);
+});
+
+it("tells which patterns open some repositories of a registry to anybody", async () => {
+  await database.db.execute(
+    sql`insert into anonymous_pulls values (${organizationId}, ${registryId}, 0, 'acme/open'), (${organizationId}, ${registryId}, 1, 'acme/*')`,
+  );
+  expect([...(await recall.open(registryId, ["acme/open", "other/open"]))].sort()).toEqual(["acme/*", "acme/open"]);
+  expect(await recall.open(registryId, ["acme/other"])).toEqual(["acme/*"]);
+  expect(await recall.open(registryId, ["acme/open"])).toEqual(["acme/open", "acme/*"]);
+  expect(await recall.open(registryId, ["other/open"])).toEqual([]);
+  expect(await recall.open(uuidv7(), ["acme/open"])).toEqual([]);
 });
 
 it.each(questions)("remembers %s until it hears of a change", async (_, ask, change, told) => {
@@ -199,7 +205,7 @@ it("forgets all that an organization's change may be about", async () => {
   await database.db.execute(sql`update organizations set deleted_at = now()`);
   expect([await recall.login(asked), await recall.federation(name), await recall.staticToken("hash")]).toEqual(before);
   memory.heard({ of: "organization", id: organizationId });
-  expect(await recall.login(asked)).toEqual({ robot: null, revoked: false, open: [] });
+  expect(await recall.login(asked)).toEqual({ robot: null, revoked: false });
   expect([await recall.federation(name), await recall.staticToken("hash")]).toEqual([undefined, undefined]);
   await database.db.execute(sql`update organizations set deleted_at = null`);
 });

@@ -13,6 +13,7 @@ import { createIssuerKeys } from "../../src/oidc/issuers.ts";
 import { noMetrics, noTracing } from "../../src/platform.ts";
 import { openPostgres } from "../../src/ports/node/database.ts";
 import { createIssuerFetch } from "../../src/ports/node/issuer-fetch.ts";
+import { askTogether } from "../../src/services/ask-together.ts";
 import { bootstrap } from "../../src/services/bootstrap.ts";
 import { createKeys } from "../../src/services/key-ring.ts";
 import { createLimiter } from "../../src/services/limiter.ts";
@@ -20,6 +21,7 @@ import { createRecall } from "../../src/services/recall.ts";
 import { createVerdicts } from "../../src/services/recall-memory.ts";
 import { unheard } from "../../src/store/changes.ts";
 import { type Db, drizzleOptions } from "../../src/store/db.ts";
+import { insertGrantedExchanges } from "../../src/store/granted-exchanges.ts";
 import { createSealer } from "../../src/tokens/sealing.ts";
 import { sha256 } from "../../src/tokens/signing-key.ts";
 
@@ -74,6 +76,7 @@ export async function watchService(databaseUrl: string): Promise<WatchedService>
     fetch,
     changes: unheard,
     recall: createRecall({ db, clock, changes: unheard }),
+    grantExchange: askTogether((exchanges) => insertGrantedExchanges(db, exchanges)),
     verdicts: createVerdicts(),
     sha256,
     keys: createKeys({ db, sealer, clock, changes: unheard }),

@@ -12,6 +12,7 @@ import type { Environment } from "../../environment.ts";
 import { limits } from "../../limits.ts";
 import { createIssuerKeys } from "../../oidc/issuers.ts";
 import type { Clock, Log } from "../../platform.ts";
+import { askTogether } from "../../services/ask-together.ts";
 import { summarizeRefusals, writeSummary } from "../../services/audit-refusals.ts";
 import { AdminTokenError, bootstrap, maintain } from "../../services/bootstrap.ts";
 import { createKeyMemory, createKeys, forgetKeys, type KeyMemory } from "../../services/key-ring.ts";
@@ -20,6 +21,7 @@ import { createRecall } from "../../services/recall.ts";
 import { createRecallMemory, createVerdicts, type RecallMemory } from "../../services/recall-memory.ts";
 import { writeUses } from "../../services/write-uses.ts";
 import type { ChangeListener } from "../../store/changes.ts";
+import { insertGrantedExchanges } from "../../store/granted-exchanges.ts";
 import { createSealer } from "../../tokens/sealing.ts";
 import { createLog, warnOfRisks } from "../log.ts";
 import { adminTokenFile, DataDirError, type KeptSecret, keepSecret, lockDataDir, secretKeyFile } from "./data-dir.ts";
@@ -105,6 +107,7 @@ export async function startServer({ environment, write, clock = systemClock }: S
       fetch,
       changes,
       recall: createRecall({ db, clock, changes, gather: beginAtEndOfTurn }, memory),
+      grantExchange: askTogether((exchanges) => insertGrantedExchanges(db, exchanges), beginAtEndOfTurn),
       verdicts,
       sha256: (text) => hash("sha256", text, "base64url"),
       keys: createKeys({ db, sealer, clock, changes, importSigner }, keyMemory),
