@@ -1,12 +1,19 @@
 import { limits } from "../limits.ts";
 import type { Clock } from "../platform.ts";
 import type { Changes } from "../store/changes.ts";
-import { type Db, GoneError, UnpreparedError } from "../store/db.ts";
+import { type Db, GoneError, throwUnreachable, UnpreparedError } from "../store/db.ts";
 import { listSigningKeys, type SigningKeyRow } from "../store/signing-keys.ts";
 import { certificateBodies, trustAnchor } from "../tokens/certificates.ts";
-import type { Keys, PublicKey, RegistryKeys, RobotTokenKeys } from "../tokens/key-ring.ts";
+import type { Verify } from "../tokens/compact.ts";
+import type { Keys, PublicKey, RegistryKeys, RobotTokenKeys, VerifyingKey } from "../tokens/key-ring.ts";
 import type { Sealer } from "../tokens/sealing.ts";
-import { type ImportSigner, importPublicKey, openKey, type SigningKey } from "../tokens/signing-key.ts";
+import {
+  importPublicKey,
+  openKey,
+  type Signatures,
+  type SigningKey,
+  webCryptoSignatures,
+} from "../tokens/signing-key.ts";
 
 export interface KeysDeps {
   readonly db: Db;
@@ -14,8 +21,8 @@ export interface KeysDeps {
   readonly clock: Clock;
   /** While they are heard of, the keys are read when they change. */
   readonly changes: Changes;
-  /** Where the platform signs faster by another way than WebCrypto. */
-  readonly importSigner?: ImportSigner;
+  /** Where the platform signs and verifies faster than by WebCrypto. */
+  readonly signatures?: Signatures;
 }
 
 interface KeyRing {
@@ -35,10 +42,11 @@ export interface KeyMemory {
   /** Those opened, by the id of their rows: a key never changes. */
   readonly opened: Map<string, SigningKey>;
   readonly imported: Map<string, CryptoKey>;
+  readonly verifiers: Map<string, Verify>;
 }
 
 export function createKeyMemory(): KeyMemory {
-  return { generation: 0, opened: new Map(), imported: new Map() };
+  return { generation: 0, opened: new Map(), imported: new Map(), verifiers: new Map() };
 }
 
 /** To be called when they were changed, or may have been. */
@@ -60,7 +68,7 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()
       return (await read()).robotToken;
     },
     async robotTokenKey(kid) {
-      const find = ({ robotToken }: KeyRing) => robotToken.verifying.find((key) => key.kid === kid)?.publicKey;
+      const find = ({ robotToken }: KeyRing) => robotToken.verifying.find((key) => key.kid === kid);
       const key = find(await read());
       return key || !mayLookAgain() ? key : find(await readAfresh());
     },
@@ -108,7 +116,7 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()
 
   /** What is under way may have read what was there before. */
   async function readAfresh(): Promise<KeyRing> {
-    await underway?.ring.catch(() => {});
+    await underway?.ring.catch(throwUnreachable);
     return readAgain();
   }
 
@@ -133,10 +141,14 @@ export function createKeys(deps: KeysDeps, memory: KeyMemory = createKeyMemory()
   }
 }
 
-async function readKeyRing({ db, sealer, importSigner }: KeysDeps, memory: KeyMemory, now: number): Promise<KeyRing> {
+async function readKeyRing(
+  { db, sealer, signatures = webCryptoSignatures }: KeysDeps,
+  memory: KeyMemory,
+  now: number,
+): Promise<KeyRing> {
   const rows = await listSigningKeys(db);
   const trusted = rows.filter((row) => isTrusted(row, now));
-  for (const kept of [memory.opened, memory.imported]) {
+  for (const kept of [memory.opened, memory.imported, memory.verifiers]) {
     for (const id of kept.keys()) if (!trusted.some((row) => row.id === id)) kept.delete(id);
   }
   const registryIds = new Set(trusted.map(({ registryId }) => registryId).filter((id) => id !== null));
@@ -158,12 +170,12 @@ async function readKeyRing({ db, sealer, importSigner }: KeysDeps, memory: KeyMe
     points: new Set(rows.map(({ publicJwk }) => publicJwk.x)),
     robotToken: {
       signing: () => open(active),
-      verifying: await Promise.all(robotRows.map(importKey)),
+      verifying: await Promise.all(robotRows.map(importVerifier)),
     },
   };
 
   async function open(row: SigningKeyRow): Promise<SigningKey> {
-    const opened = memory.opened.get(row.id) ?? (await openKey(row, sealer, importSigner));
+    const opened = memory.opened.get(row.id) ?? (await openKey(row, sealer, signatures));
     memory.opened.set(row.id, opened);
     return opened;
   }
@@ -172,6 +184,12 @@ async function readKeyRing({ db, sealer, importSigner }: KeysDeps, memory: KeyMe
     const publicKey = memory.imported.get(id) ?? (await importPublicKey(publicJwk));
     memory.imported.set(id, publicKey);
     return { kid, publicJwk, publicKey };
+  }
+
+  async function importVerifier({ id, kid, publicJwk }: SigningKeyRow): Promise<VerifyingKey> {
+    const verify = memory.verifiers.get(id) ?? (await signatures.importVerifier(publicJwk));
+    memory.verifiers.set(id, verify);
+    return { kid, publicJwk, verify };
   }
 }
 

@@ -1,19 +1,26 @@
 import type { JWK } from "jose";
-import type { Sign } from "./compact.ts";
+import type { Sign, Verify } from "./compact.ts";
 import type { SigningKey } from "./signing-key.ts";
 
-/** A key that verifies. */
+/** A key that verifies registry tokens. */
 export interface PublicKey {
   readonly kid: string;
   readonly publicJwk: JWK;
   readonly publicKey: CryptoKey;
 }
 
+/** A key that verifies robot tokens. */
+export interface VerifyingKey {
+  readonly kid: string;
+  readonly publicJwk: JWK;
+  readonly verify: Verify;
+}
+
 export interface RobotTokenKeys {
   /** @throws {SealError} */
   signing(): Promise<SigningKey>;
   /** Next, active, and those retired not long ago. */
-  readonly verifying: readonly PublicKey[];
+  readonly verifying: readonly VerifyingKey[];
 }
 
 /** How a registry finds the key of a token: a member of the token's header (RFC 7515 §4.1). */
@@ -47,7 +54,7 @@ export interface RegistryKeys {
 export interface Keys {
   robotToken(): Promise<RobotTokenKeys>;
   /** The key of that name, which another instance may have made a moment ago. */
-  robotTokenKey(kid: string): Promise<CryptoKey | undefined>;
+  robotTokenKey(kid: string): Promise<VerifyingKey | undefined>;
   registry(registryId: string): Promise<RegistryKeys>;
   /** Whether a public key is one of these, whatever it calls itself. */
   isOwn(jwk: JWK): Promise<boolean>;

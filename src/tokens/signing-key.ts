@@ -1,5 +1,5 @@
 import { base64url, calculateJwkThumbprint, exportJWK, type JWK } from "jose";
-import type { Sign } from "./compact.ts";
+import type { Sign, Verify } from "./compact.ts";
 import { SealError, type Sealer } from "./sealing.ts";
 
 /** What a key is for; sealed in with it, so that one kind of key cannot be passed off as another. */
@@ -35,8 +35,12 @@ export interface SigningKey {
   readonly sign: Sign;
 }
 
-/** Makes a key (PKCS #8, P-256) ready to sign with, as fast as the platform does that. */
-export type ImportSigner = (pkcs8: Uint8Array<ArrayBuffer>, privateKey: CryptoKey) => Sign;
+/** Makes keys on P-256 ready to sign and to verify with, as fast as the platform does that. */
+export interface Signatures {
+  /** @param pkcs8 the same key as `privateKey` */
+  importSigner(pkcs8: Uint8Array<ArrayBuffer>, privateKey: CryptoKey): Sign;
+  importVerifier(publicJwk: JWK): Promise<Verify>;
+}
 
 export const keyAlgorithm = { name: "ECDSA", namedCurve: "P-256" };
 
@@ -99,24 +103,29 @@ export async function sealAnew(key: SealedKey, sealer: Sealer): Promise<string> 
 export async function openKey(
   key: SealedKey,
   sealer: Sealer,
-  importSigner: ImportSigner = signByWebCrypto,
+  signatures: Signatures = webCryptoSignatures,
 ): Promise<SigningKey> {
   const pkcs8 = await openPrivateHalf(key, sealer);
   const privateKey = await crypto.subtle.importKey("pkcs8", pkcs8, keyAlgorithm, false, ["sign"]);
-  const sign = importSigner(pkcs8, privateKey);
+  const sign = signatures.importSigner(pkcs8, privateKey);
   pkcs8.fill(0);
   const { kid, publicJwk } = key;
   return { kid, publicJwk, publicKey: await importPublicKey(publicJwk), privateKey, sign };
 }
 
 /** What every platform has. */
-function signByWebCrypto(_: Uint8Array, privateKey: CryptoKey): Sign {
-  return async (encodedHeader, payload) => {
+export const webCryptoSignatures: Signatures = {
+  importSigner: (_, privateKey) => async (encodedHeader, payload) => {
     const signingInput = `${encodedHeader}.${base64url.encode(payload)}`;
     const signature = await crypto.subtle.sign(SIGNATURE, privateKey, new TextEncoder().encode(signingInput));
     return `${signingInput}.${base64url.encode(new Uint8Array(signature))}`;
-  };
-}
+  },
+  async importVerifier(publicJwk) {
+    const publicKey = await importPublicKey(publicJwk);
+    return (signingInput, signature) =>
+      crypto.subtle.verify(SIGNATURE, publicKey, signature, new TextEncoder().encode(signingInput));
+  },
+};
 
 const SIGNATURE = { name: "ECDSA", hash: "SHA-256" };
 

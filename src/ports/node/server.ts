@@ -33,7 +33,7 @@ import { gatherFromPrimary } from "./metrics-cluster.ts";
 import { observeCaches } from "./observed-caches.ts";
 import { observeDatabase } from "./observed-database.ts";
 import { createReplaceableSealer, reloadSecretKeys } from "./secret-key.ts";
-import { importSigner } from "./signer.ts";
+import { nodeSignatures } from "./signatures.ts";
 import { applyState } from "./state-file.ts";
 import { createLogTracing, traceFetch } from "./tracing.ts";
 import { beginAtEndOfTurn } from "./turns.ts";
@@ -110,7 +110,7 @@ export async function startServer({ environment, write, clock = systemClock }: S
       grantExchange: askTogether((exchanges) => insertGrantedExchanges(db, exchanges), beginAtEndOfTurn),
       verdicts,
       sha256: (text) => hash("sha256", text, "base64url"),
-      keys: createKeys({ db, sealer, clock, changes, importSigner }, keyMemory),
+      keys: createKeys({ db, sealer, clock, changes, signatures: nodeSignatures }, keyMemory),
       sealer,
       issuerKeys: createIssuerKeys({
         fetch,
