@@ -1,6 +1,9 @@
+import { randomBytes } from "node:crypto";
 import type { Sql } from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { importPostgres, type PoolOptions } from "../../src/ports/node/postgres-driver.ts";
+import { spawnBerth } from "../support/berth-process.ts";
+import { freePort } from "../support/free-port.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 
 const answering: PoolOptions = { max: 1, answer_timeout: 1, connect_timeout: 2, backoff: () => 0.05 };
@@ -30,6 +33,37 @@ async function cut(): Promise<void> {
 
 const terminate = (pid: number) => other`select pg_terminate_backend(${pid}, 5000)`;
 const notes = async () => (await other`select text from notes`).map(({ text }) => text);
+
+it("has the connection that was used last used next", async () => {
+  const connect = await importPostgres();
+  const several = connect(await postgres.createDatabase("several"), { max: 3 });
+  const process = async () => (await several`select pg_backend_pid() as pid, pg_sleep(0.05)`)[0]?.pid;
+  const all = await Promise.all([process(), process(), process()]);
+  expect(new Set(all).size).toBe(3);
+  const last = await process();
+  for (let time = 0; time < 5; time += 1) expect(await process()).toBe(last);
+  expect(new Set(await Promise.all([process(), process(), process()]))).toEqual(new Set(all));
+  await several.end();
+});
+
+it("is warned of where Node.js is too old for it to be mended, and not else", async () => {
+  const port = await freePort();
+  const environment = {
+    PORT: String(port),
+    DATABASE_URL: await postgres.createDatabase("warned"),
+    BERTH_SECRET_KEY: randomBytes(32).toString("base64"),
+    BERTH_ADMIN_TOKEN: "an-admin-token-that-nobody-uses",
+  };
+  const aged = 'import module from "node:module"; module.registerHooks = undefined;';
+  const start = async (more: Record<string, string> = {}) => {
+    const berth = await spawnBerth({ ...environment, ...more });
+    expect(await berth.end("SIGTERM")).toBe(0);
+    return berth.stdout();
+  };
+  expect(await start()).not.toContain("Node.js 22.15");
+  const told = await start({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(aged)}` });
+  expect(told).toMatch(/"level":"warn".*use Node\.js 22\.15 or newer: on this one, v\d/);
+});
 
 describe("a lost connection", () => {
   it("is opened anew for the next who asks, however often", async () => {

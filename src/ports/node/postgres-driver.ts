@@ -14,8 +14,8 @@ interface Mend {
 }
 
 /**
- * What version 3.4.9 of the driver, the newest there is, does wrong when a connection is lost (its issues 1154 and 1208).
- * Each of these is enough to keep a service down after its database came back.
+ * What version 3.4.9 of the driver, the newest there is, does wrong when a connection is lost (its issues 1154 and 1208):
+ * each of these is enough to keep a service down after its database came back. The last ones are for speed.
  */
 const mends: readonly Mend[] = [
   // A transaction went on with its connection when that was lost: writing to nothing, which ended the process, or
@@ -93,11 +93,37 @@ const mends: readonly Mend[] = [
     from: "      remaining = 0\n      incomings = null\n    }\n  }\n",
     to: "      remaining = 0\n      incomings = null\n    }\n    query || sent.length || answered()\n  }\n",
   },
+  // Connections took turns. The one used last is of the process that has the most at hand: its processor caches take a
+  // tenth off a statement under load.
+  {
+    file: "index.js",
+    from: "      return go(open.shift(), query)\n",
+    to: "      return go(open.pop(), query)\n",
+  },
+  {
+    file: "queue.js",
+    from: "    push: (x) => (xs.push(x), x),\n",
+    to: `    push: (x) => (xs.push(x), x),
+    pop: () => {
+      const out = xs.pop()
+
+      if (index === xs.length) {
+        index = 0
+        xs = []
+      }
+
+      return out
+    },
+`,
+  },
 ];
 
 let driver: Promise<typeof import("postgres")> | undefined;
 
-/** The driver, mended while it is loaded, where Node.js lets that be done: from 22.15 on. */
+/** Whether Node.js lets the driver be mended: from 22.15 on. */
+export const mayMend = module.registerHooks !== undefined;
+
+/** The driver, mended while it is loaded, where that may be done. */
 export function importPostgres(): Promise<typeof import("postgres")> {
   driver ??= importMended();
   return driver;

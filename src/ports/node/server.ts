@@ -32,6 +32,7 @@ import { createNodeMetrics, type NodeMetrics } from "./metrics.ts";
 import { gatherFromPrimary } from "./metrics-cluster.ts";
 import { observeCaches } from "./observed-caches.ts";
 import { observeDatabase } from "./observed-database.ts";
+import { mayMend } from "./postgres-driver.ts";
 import { createReplaceableSealer, reloadSecretKeys } from "./secret-key.ts";
 import { nodeSignatures } from "./signatures.ts";
 import { applyState } from "./state-file.ts";
@@ -65,6 +66,11 @@ export async function startServer({ environment, write, clock = systemClock }: S
   let tracing = createLogTracing();
   const log = createLog(config.logLevel, write, () => tracing.fields());
   warnOfRisks(config, log);
+  if (config.databaseUrl && !mayMend) {
+    log.warn(
+      `With PostgreSQL, use Node.js 22.15 or newer: on this one, ${process.version}, a lost connection may end the process.`,
+    );
+  }
 
   const closers: (() => unknown)[] = [];
   let isStopping = false;
