@@ -74,8 +74,11 @@ export async function withoutTriggers(tx: Db, work: () => Promise<void>): Promis
   await turn("enable");
 }
 
+/** Whether there is a row in any of the tables, as far as they are there. */
 export async function holdsRows(tx: Db): Promise<boolean> {
   for (const { name } of wholeTables) {
+    const [table] = rowsOf(await tx.execute(sql`select to_regclass(${name})::text as name`));
+    if (!table?.name) continue;
     if (rowsOf(await tx.execute(sql`select 1 from ${sql.identifier(name)} limit 1`)).length > 0) return true;
   }
   return false;

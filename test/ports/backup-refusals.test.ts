@@ -169,6 +169,42 @@ it("a backup never takes the place of a file", async () => {
   expect(await readFile(good, "utf8")).toBe(before);
 });
 
+it("a backup has its name once it is whole, and one that was cut off another", async () => {
+  const path = join(directory, "slow");
+  const unfinished = `${path}.unfinished`;
+  const sealer = await sealerOf(BERTH_SECRET_KEY);
+  const header = await readHeader(good);
+  const seen: [boolean, boolean][] = [];
+  async function* content() {
+    for await (const rows of readBackup(good, sealer)) {
+      seen.push([existsSync(path), existsSync(unfinished)]);
+      yield rows;
+    }
+  }
+  await writeFile(unfinished, "cut off");
+  await expect(writeBackup(path, header, content(), sealer)).rejects.toThrow(
+    /slow\.unfinished is there: .* was cut off\. If none is under way, delete it/,
+  );
+  expect(await readFile(unfinished, "utf8")).toBe("cut off");
+  await rm(unfinished);
+  await writeBackup(path, header, content(), sealer);
+  expect(seen.length).toBeGreaterThan(0);
+  expect(seen.filter(([whole, begun]) => whole || !begun)).toEqual([]);
+  expect(existsSync(unfinished)).toBe(false);
+  expect(await readHeader(path)).toEqual(header);
+});
+
+it("a backup takes no place of a file that came while it was written", async () => {
+  const path = join(directory, "taken");
+  const sealer = await sealerOf(BERTH_SECRET_KEY);
+  async function* content() {
+    await writeFile(path, "another's");
+    yield* readBackup(good, sealer);
+  }
+  await expect(writeBackup(path, await readHeader(good), content(), sealer)).rejects.toThrow("is there already");
+  expect([await readFile(path, "utf8"), existsSync(`${path}.unfinished`)]).toEqual(["another's", false]);
+});
+
 it("what a database holds is deleted where that is asked for, and nobody serves from it", async () => {
   const DATABASE_URL = await database.createDatabase("held");
   const environment = { DATABASE_URL, BERTH_SECRET_KEY };
@@ -189,6 +225,19 @@ async function organizationsOf(url: string): Promise<string[]> {
   await sql.end();
   return rows.map(({ name }) => name);
 }
+
+it("a database of an older version that holds something is refused before it is brought to this one", async () => {
+  const DATABASE_URL = await database.createDatabase("older");
+  const sql = postgres(DATABASE_URL, { max: 1 });
+  await sql`create table organizations (name text)`;
+  await sql`insert into organizations values ('old')`;
+  const put = restore(good, { DATABASE_URL, BERTH_SECRET_KEY }, { replaces: false }, () => {});
+  await expect(put).rejects.toThrow(/holds data already\. .*by --replace/);
+  expect(await sql`select tablename from pg_tables where schemaname in ('public', 'drizzle')`).toMatchObject([
+    { tablename: "organizations" },
+  ]);
+  await sql.end();
+});
 
 it("a backup of a database of another version is left to that version", async () => {
   const environment = { DATABASE_URL: await database.createDatabase("unmigrated"), BERTH_SECRET_KEY };

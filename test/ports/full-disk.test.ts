@@ -80,7 +80,7 @@ describeWith(["mount"], "a full disk", () => {
     const refused = await runBerth(environment, "backup", path);
     expect(refused.stderr).toMatch(/^Nothing is backed up\.\n- ENOSPC: no space/);
     expect(refused.code).toBe(1);
-    expect(existsSync(path)).toBe(false);
+    expect([existsSync(path), existsSync(`${path}.unfinished`)]).toEqual([false, false]);
     target.makeRoom();
     expect(await backup(path, environment, "0.0.0", () => {})).toBeGreaterThan(0);
     target.remove();

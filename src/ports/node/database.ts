@@ -61,6 +61,11 @@ export async function openPostgres(url: Secret): Promise<Database> {
   };
 }
 
+/** Where a data directory has the embedded database. */
+export function embeddedIn(dataDir: string): string {
+  return join(dataDir, "pglite");
+}
+
 /** Opens the embedded database with its schema current. The directory must be this process's own. */
 export async function openEmbedded(dataDir: string): Promise<Database> {
   const [{ PGlite }, { drizzle }, { migrate }] = await Promise.all([
@@ -68,7 +73,7 @@ export async function openEmbedded(dataDir: string): Promise<Database> {
     import("drizzle-orm/pglite"),
     import("drizzle-orm/pglite/migrator"),
   ]);
-  const directory = join(dataDir, "pglite");
+  const directory = embeddedIn(dataDir);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await requireRoom(directory);
   const client = keepRoom(takeTurns(await PGlite.create(directory)), directory);

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { open, unlink } from "node:fs/promises";
+import { createReadStream, existsSync } from "node:fs";
+import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
 import { type WholeTable, wholeTables } from "../../../store/all-rows.ts";
 import { SealError, type Sealer } from "../../../tokens/sealing.ts";
 
@@ -30,47 +31,77 @@ export class BackupError extends Error {
 
 /**
  * Writes a file that is whole or not there: a header, tables with their rows, a line each, and at the end the
- * number of rows and a sealed digest of all, which nobody can make up who lacks the sealing key.
+ * number of rows and a sealed digest of all, which nobody can make up who lacks the sealing key. Until it is whole,
+ * its name ends in `.unfinished`.
  *
  * @returns the number of rows
  * @throws {BackupError}
  */
 export async function writeBackup(
   path: string,
+  header: BackupHeader,
+  content: AsyncIterable<Rows>,
+  sealer: Sealer,
+): Promise<number> {
+  requireAbsent(path);
+  const unfinished = `${path}.unfinished`;
+  const file = await open(unfinished, "wx", 0o600).catch((cause) => {
+    if (cause.code !== "EEXIST") throw cause;
+    throw new BackupError(
+      `${unfinished} is there: of a backup that is under way, or was cut off. If none is under way, delete it.`,
+      { cause },
+    );
+  });
+  let count: number;
+  try {
+    count = await writeLines(file, header, content, sealer);
+    await file.sync();
+    requireAbsent(path);
+  } catch (error) {
+    await unlink(unfinished);
+    throw error;
+  } finally {
+    await file.close();
+  }
+  await rename(unfinished, path);
+  await syncDirectory(dirname(path));
+  return count;
+}
+
+async function writeLines(
+  file: FileHandle,
   { schema, version, madeAt }: BackupHeader,
   content: AsyncIterable<Rows>,
   sealer: Sealer,
 ): Promise<number> {
-  const file = await open(path, "wx", 0o600).catch((cause) => {
-    if (cause.code !== "EEXIST") throw cause;
-    throw new BackupError(`${path} is there already. Name a file that is not.`, { cause });
-  });
   const digest = createHash("sha256");
   const write = async (lines: readonly string[]) => {
     const text = lines.map((line) => `${line}\n`).join("");
     digest.update(text);
     await file.appendFile(text);
   };
-  try {
-    await write([JSON.stringify({ berth_backup: FORM, schema, version, made_at: madeAt })]);
-    let count = 0;
-    let last: WholeTable | undefined;
-    for await (const { table, rows } of content) {
-      if (table !== last) await write([headOf(table)]);
-      last = table;
-      await write(rows);
-      count += rows.length;
-    }
-    const seal = await sealer.seal(new Uint8Array(digest.copy().digest()), SEAL_CONTEXT);
-    await write([JSON.stringify({ rows: count, seal })]);
-    await file.sync();
-    return count;
-  } catch (error) {
-    await unlink(path);
-    throw error;
-  } finally {
-    await file.close();
+  await write([JSON.stringify({ berth_backup: FORM, schema, version, made_at: madeAt })]);
+  let count = 0;
+  let last: WholeTable | undefined;
+  for await (const { table, rows } of content) {
+    if (table !== last) await write([headOf(table)]);
+    last = table;
+    await write(rows);
+    count += rows.length;
   }
+  const seal = await sealer.seal(new Uint8Array(digest.copy().digest()), SEAL_CONTEXT);
+  await write([JSON.stringify({ rows: count, seal })]);
+  return count;
+}
+
+/** A new name is on the disk when its directory is. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path);
+  await directory.sync().finally(() => directory.close());
+}
+
+function requireAbsent(path: string): void {
+  if (existsSync(path)) throw new BackupError(`${path} is there already. Name a file that is not.`);
 }
 
 const BATCH_ROWS = 500;

@@ -47,10 +47,11 @@ export async function restore(
   const sealer = await openSealer(config);
   for await (const rows of readBackup(path, sealer)) await requireOpen(rows, sealer);
 
-  const { db, close } = await openCurrent(config);
+  const { db, close } = await openCurrent(config, (before) => requireFree(before, replaces));
   try {
     return await alone(db, async (tx) => {
-      await makeRoom(tx, replaces);
+      await requireFree(tx, replaces);
+      if (replaces) await deleteAllRows(tx);
       let count = 0;
       await withoutTriggers(tx, async () => {
         for await (const { table, rows } of readBackup(path, sealer)) {
@@ -91,14 +92,13 @@ async function requireOpen({ table, rows }: Rows, sealer: Sealer): Promise<void>
   }
 }
 
-async function makeRoom(tx: Db, replaces: boolean): Promise<void> {
-  if (await isListenedTo(tx)) {
+async function requireFree(db: Db, replaces: boolean): Promise<void> {
+  if (await isListenedTo(db)) {
     throw new BackupError(
       "An instance serves from this database. Stop all of them first: they remember what was there.",
     );
   }
-  if (replaces) await deleteAllRows(tx);
-  else if (await holdsRows(tx)) {
+  if (!replaces && (await holdsRows(db))) {
     throw new BackupError(
       "The database holds data already. Restore into an empty one, or delete what is there with it by --replace.",
     );

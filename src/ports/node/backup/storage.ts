@@ -5,7 +5,7 @@ import { lastMigration } from "../../../store/all-rows.ts";
 import { type Db, drizzleOptions } from "../../../store/db.ts";
 import { createSealer, type Sealer } from "../../../tokens/sealing.ts";
 import { DataDirError, lockDataDir, secretKeyFile } from "../data-dir.ts";
-import { openEmbedded, openPostgres } from "../database.ts";
+import { embeddedIn, openEmbedded, openPostgres } from "../database.ts";
 import { requireRoom } from "../disk-room.ts";
 import { packageFile } from "../package-files.ts";
 import { importPostgres } from "../postgres-driver.ts";
@@ -19,17 +19,18 @@ const IN_USE =
   "has an embedded database, which one process has open at a time: stop that process, and start it again afterwards. PostgreSQL (DATABASE_URL) has no need of that.";
 
 /** Opens the database of the service and leaves its schema as it is. */
-export async function openAsItIs({ databaseUrl, dataDir }: Config): Promise<OpenStorage> {
+export async function openAsItIs(config: Config): Promise<OpenStorage> {
+  const { databaseUrl, dataDir } = config;
   if (databaseUrl) {
     const postgres = await importPostgres();
     const { drizzle } = await import("drizzle-orm/postgres-js");
     const sql = postgres(databaseUrl.reveal(), { max: 1, onnotice: () => {} });
     return { db: drizzle(sql, drizzleOptions) as unknown as Db, close: () => sql.end() };
   }
-  const directory = join(dataDir, "pglite");
-  if (!existsSync(directory)) {
+  if (!isThere(config)) {
     throw new DataDirError(`DATA_DIR ${dataDir} holds no database. Name the one of the service, or set DATABASE_URL.`);
   }
+  const directory = embeddedIn(dataDir);
   const lock = await lockDataDir(dataDir, IN_USE);
   const [{ PGlite }, { drizzle }] = await Promise.all([import("@electric-sql/pglite"), import("drizzle-orm/pglite")]);
   await requireRoom(directory);
@@ -43,8 +44,16 @@ export async function openAsItIs({ databaseUrl, dataDir }: Config): Promise<Open
   };
 }
 
-/** Opens the database of the service, made or brought to this version's schema where it has another. */
-export async function openCurrent(config: Config): Promise<OpenStorage> {
+/**
+ * Opens the database of the service, made or brought to this version's schema where it has another.
+ *
+ * @param check sees it as it is before, and refuses by what it throws
+ */
+export async function openCurrent(config: Config, check: (db: Db) => Promise<void>): Promise<OpenStorage> {
+  if (isThere(config)) {
+    const before = await openAsItIs(config);
+    await check(before.db).finally(before.close);
+  }
   const { databaseUrl, dataDir } = config;
   if (databaseUrl) {
     await (await openPostgres(databaseUrl)).close();
@@ -60,6 +69,10 @@ export async function openCurrent(config: Config): Promise<OpenStorage> {
       lock.release();
     },
   };
+}
+
+function isThere({ databaseUrl, dataDir }: Config): boolean {
+  return databaseUrl !== undefined || existsSync(embeddedIn(dataDir));
 }
 
 /**
