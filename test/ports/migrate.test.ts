@@ -33,7 +33,11 @@ it("berth migrate prepares a database, as often as one likes, for instances that
   expect(unnamed.code).toBe(1);
   expect(unnamed.stderr).toContain("BERTH_ADMIN_TOKEN is required at the first start");
   for (const more of [{ BERTH_ADMIN_TOKEN: adminToken }, {}]) {
-    expect(await migrate({ ...environment, ...more })).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(await migrate({ ...environment, ...more })).toEqual({
+      code: 0,
+      stdout: "",
+      stderr: expect.stringMatching(/^The database is prepared for Berth \S+\.\n$/),
+    });
   }
   const wrong = await migrate({ ...environment, BERTH_SECRET_KEY: newKey() });
   expect(wrong.code).toBe(1);

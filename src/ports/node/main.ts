@@ -50,7 +50,7 @@ program
 program
   .command("migrate")
   .description("prepare the PostgreSQL of DATABASE_URL for this version, and end: its schema, first superuser and keys")
-  .action(() => migrate(process.env).catch(refuse(CANNOT_START)));
+  .action(() => prepareDatabase().catch(refuse(CANNOT_START)));
 program
   .command("backup")
   .argument("<file>", "to be made; there must be none of that name")
@@ -71,6 +71,11 @@ program
     ),
   );
 await program.parseAsync();
+
+async function prepareDatabase(): Promise<void> {
+  await migrate(process.env);
+  process.stderr.write(`The database is prepared for Berth ${version}.\n`);
+}
 
 async function serveByMany(workers: number): Promise<void> {
   if (!process.env.DATABASE_URL?.trim() && !process.env.DATABASE_URL_FILE?.trim()) {
