@@ -79,7 +79,10 @@ async function answerTokenRequest(
   c: Context<AppEnv>,
   { login, parameters, form }: TokenRequest,
 ): Promise<Response> {
-  const service = parameters.get("service") ?? "";
+  const [service = "", other] = new Set(parameters.getAll("service"));
+  if (other !== undefined) {
+    return refuse(deps, c, { code: "service_unknown", service: printable(`${service} and ${other}`) });
+  }
   const registry = await chooseRegistry(deps, service);
   if (!registry) return refuse(deps, c, { code: "service_unknown", service: printable(service) });
   c.set("service", registry.service);

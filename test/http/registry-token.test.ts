@@ -145,6 +145,19 @@ describe("the registry token endpoint", () => {
     expectError(await askRegistryToken(berth, `service=${service}&scope=repository:a:pull`), 400, "UNSUPPORTED");
   });
 
+  it("refuses two services, in whatever order, and takes one that is named twice", async () => {
+    const own = new URL(berth.url).host;
+    for (const [one, other] of [
+      [own, "other.example"],
+      ["other.example", own],
+      [own, ""],
+    ]) {
+      const message = expectError(await ask(`service=${one}&service=${other}`), 400, "UNSUPPORTED");
+      expect(message).toContain(`no registry with the service "${one} and ${other}"`);
+    }
+    expect((await ask(`service=${own}&service=${own}`)).status).toBe(200);
+  });
+
   it.each(["service=%00", "service=a%00b", "scope=%00", "scope=repository:a%00b:pull", "x=%00"])(
     "refuses NUL: %s",
     async (query) => {
