@@ -1,4 +1,4 @@
-import { type Answer, type Call, type Load, load } from "./load.ts";
+import { type Answer, type Call, type Load, load, type Pace } from "./load.ts";
 
 const ROUNDS = 3;
 /** As long as so many rounds: a service runs for days, and is compiled by what it does. */
@@ -56,18 +56,21 @@ export interface Comparison {
 /** Runs baseline and subject by turns, so that whatever else the machine does meets both. */
 export async function compare<C extends Call>(
   contest: Contest<C>,
-  seconds: number,
+  pace: Pace,
   tell: (line: string) => void,
 ): Promise<Comparison> {
   const { baseline, subject } = contest;
   let checked = 0;
 
-  async function round(name: string, rates: Rates, lasting = seconds, prepare = contest.prepare): Promise<Round> {
+  async function round(name: string, rates: Rates, lasting = pace.seconds, prepare = contest.prepare): Promise<Round> {
     const calls = await prepare(Math.ceil(rates.subject * lasting));
     const own = calls.map(({ headers }) => ({ headers, path: baseline.path }));
-    const least = await load(baseline.origin, takeTurns(own, Math.ceil(rates.baseline * lasting)), lasting);
+    const least = await load(baseline.origin, takeTurns(own, Math.ceil(rates.baseline * lasting)), {
+      ...pace,
+      seconds: lasting,
+    });
     tell(`${name}: ${baseline.title}, ${Math.round(least.requestsPerSecond)} requests/s`);
-    const full = await load(subject.origin, calls, lasting);
+    const full = await load(subject.origin, calls, { ...pace, seconds: lasting });
     tell(`${name}: ${subject.title}, ${Math.round(full.requestsPerSecond)} requests/s`);
     for (const answer of full.answers) contest.check(answer);
     checked += full.answers.length;
@@ -75,7 +78,7 @@ export async function compare<C extends Call>(
   }
 
   const { rate, prepare } = contest.warmUp;
-  let last = await round("warm-up", { baseline: WARM_UP_RATE, subject: rate }, seconds * WARM_UP_ROUNDS, prepare);
+  let last = await round("warm-up", { baseline: WARM_UP_RATE, subject: rate }, pace.seconds * WARM_UP_ROUNDS, prepare);
   const rounds: Round[] = [];
   for (let i = 1; i <= ROUNDS; i++) {
     last = await round(`round ${i} of ${ROUNDS}`, {

@@ -73,7 +73,7 @@ export function coldRegistryTokenContest(
     warmUp: {
       rate: 4_000,
       prepare: async (count) =>
-        askOnce(takeTurns(await logIn(berth, takeTurns(robots, WARM_UP_TOKENS), issuer), count)),
+        askOnce(takeTurns(await logIn(berth, takeTurns(robots, Math.min(count, WARM_UP_TOKENS)), issuer), count)),
     },
     check: checkRegistryToken(),
   };
@@ -84,7 +84,7 @@ export function coldRegistryTokenContest(
 }
 
 /** The database is asked for all the same. */
-const WARM_UP_TOKENS = 1000;
+const WARM_UP_TOKENS = 6000;
 
 interface LoggedIn {
   readonly robot: Robot;

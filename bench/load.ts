@@ -1,7 +1,11 @@
 import autocannon, { type Options } from "autocannon";
 
-/** autocannon's own default. Each sends its next request when the one before is answered. */
-export const connections = 10;
+/** How calls are sent. */
+export interface Pace {
+  readonly seconds: number;
+  /** Each sends its next request when the one before is answered. */
+  readonly connections: number;
+}
 
 export interface Call {
   readonly path: string;
@@ -27,7 +31,11 @@ export interface Load<C extends Call> {
  *
  * @throws when a call is not answered, or with anything but 200
  */
-export async function load<C extends Call>(origin: string, calls: readonly C[], seconds: number): Promise<Load<C>> {
+export async function load<C extends Call>(
+  origin: string,
+  calls: readonly C[],
+  { seconds, connections }: Pace,
+): Promise<Load<C>> {
   const answers: Answer<C>[] = [];
   const milliseconds: number[] = [];
   const failures: string[] = [];

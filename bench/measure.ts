@@ -8,7 +8,7 @@ import { type Contest, compare, median } from "./compare.ts";
 import { coldRegistryTokenContest, exchangeContest, registryTokenContest, type Servers } from "./contests.ts";
 import { type DatabaseKind, type Databases, openDatabases } from "./database.ts";
 import { type Population, populate } from "./growth.ts";
-import { type Call, load } from "./load.ts";
+import { type Call, load, type Pace } from "./load.ts";
 import { type ServerProcess, startServerProcess } from "./process.ts";
 import { createRobots, type Robot } from "./robots.ts";
 import type { Figure, Row } from "./table.ts";
@@ -22,7 +22,7 @@ interface Bench {
   readonly databases: Databases;
   readonly issuer: TestIssuer;
   readonly closers: Closers;
-  readonly seconds: number;
+  readonly pace: Pace;
   readonly tell: Tell;
 }
 
@@ -38,17 +38,17 @@ export async function build(): Promise<void> {
   await promisify(execFile)("npm", ["run", "--silent", "build"], { cwd: new URL("..", import.meta.url) });
 }
 
-export async function openBench(kind: DatabaseKind, seconds: number, closers: Closers, tell: Tell): Promise<Bench> {
+export async function openBench(kind: DatabaseKind, pace: Pace, closers: Closers, tell: Tell): Promise<Bench> {
   const issuer = await startIssuer();
   closers.push(issuer.close);
   const databases = await openDatabases(kind);
   closers.push(databases.remove);
-  return { databases, issuer, closers, seconds, tell };
+  return { databases, issuer, closers, pace, tell };
 }
 
 /** Berth beside baselines, on databases of one kind; and what its process takes. */
 export async function measureThroughput(bench: Bench, kind: DatabaseKind): Promise<{ rows: Row[]; figures: Figure[] }> {
-  const { databases, issuer, closers, seconds, tell } = bench;
+  const { databases, issuer, closers, pace, tell } = bench;
   const adminToken = randomBytes(24).toString("base64url");
   const baseline = await startServerProcess(new URL("./baseline.ts", import.meta.url), [], "/signature", {
     ...(await databases.create("baseline")),
@@ -61,15 +61,15 @@ export async function measureThroughput(bench: Bench, kind: DatabaseKind): Promi
   tell("making robots");
   const robots = await createRobots(berth.url, adminToken, issuer);
   const servers: Servers = { berth: berth.url, baseline: baseline.url };
-  const registryTokens = await compare(await registryTokenContest(servers, robots, issuer), seconds, tell);
-  const exchanges = await compare(exchangeContest(servers, robots, issuer), seconds, tell);
+  const registryTokens = await compare(await registryTokenContest(servers, robots, issuer), pace, tell);
+  const exchanges = await compare(exchangeContest(servers, robots, issuer), pace, tell);
   const busy = await berth.resident();
 
   const forgetful = await startBerth(bench, await databases.create("cold"), adminToken, { BERTH_MAX_STALENESS: "0" });
   tell("making robots");
   const strangers = await createRobots(forgetful.url, adminToken, issuer);
   const coldServers = { ...servers, berth: forgetful.url };
-  const cold = await compare(coldRegistryTokenContest(coldServers, strangers, issuer), seconds, tell);
+  const cold = await compare(coldRegistryTokenContest(coldServers, strangers, issuer), pace, tell);
 
   return {
     rows: [
@@ -104,8 +104,8 @@ export async function measureGrowth(bench: Bench): Promise<Figure[]> {
     // The first round warms both up.
     for (let round = 0; round <= GROWTH_ROUNDS; round++) {
       bench.tell(`growth: ${what}, round ${round} of ${GROWTH_ROUNDS}`);
-      const before = await p50(small, bench.seconds);
-      const after = await p50(large, bench.seconds);
+      const before = await p50(small, bench.pace);
+      const after = await p50(large, bench.pace);
       if (round > 0) ratios.push(after / before);
     }
     figures.push({ what: `${what}, p50, grown`, value: median(ratios), unit: "times", limit: 1.2 });
@@ -130,13 +130,13 @@ async function startPopulated(bench: Bench, name: string, population: Population
   }
 }
 
-async function p50<C extends Call>(contest: Contest<C>, seconds: number): Promise<number> {
-  const result = await load(contest.subject.origin, await contest.prepare(Math.ceil(CALLS * seconds)), seconds);
+async function p50<C extends Call>(contest: Contest<C>, pace: Pace): Promise<number> {
+  const result = await load(contest.subject.origin, await contest.prepare(Math.ceil(CALLS * pace.seconds)), pace);
   for (const answer of result.answers) contest.check(answer);
   return result.p50;
 }
 
-/** Made ready for each second: enough that none runs out. */
+/** Made ready for each second: a run may end when they run out, and knows its p50 by then. */
 const CALLS = 3000;
 
 async function startBerth(

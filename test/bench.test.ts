@@ -75,7 +75,7 @@ describe("a benchmark's check", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const calls = Array.from({ length: 20 }, () => ({ path: "/", headers: {} }));
-    await expect(load(origin, calls, 5)).rejects.toThrow("503 busy");
+    await expect(load(origin, calls, { seconds: 5, connections: 10 })).rejects.toThrow("503 busy");
     server.close();
   });
 });
