@@ -1,8 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type BerthProcess, spawnBerth } from "../support/berth-process.ts";
+import { makeDataDir } from "../support/embedded-database.ts";
 import { freePort } from "../support/free-port.ts";
 
 const ROUNDS = 3;
@@ -13,7 +12,7 @@ let port: number;
 let berth: BerthProcess | undefined;
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), "berth-kill-"));
+  dataDir = await makeDataDir();
   port = await freePort();
 });
 

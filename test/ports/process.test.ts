@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { call } from "../support/berth.ts";
 import { type BerthProcess, launchBerth, spawnBerth } from "../support/berth-process.ts";
+import { makeDataDir } from "../support/embedded-database.ts";
 import { freePort } from "../support/free-port.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { describeWith } from "../support/requirements.ts";
@@ -65,7 +66,7 @@ describe("the first start", () => {
 
 describe("a data directory", () => {
   it("takes one process at a time, and the next one as soon as that was killed", async () => {
-    const dataDir = join(directory, "locked");
+    const dataDir = await makeDataDir(true, directory);
     const environment = { DATA_DIR: dataDir, BERTH_ADMIN_TOKEN: "an-admin-token-for-the-lock" };
     const first = await spawnBerth({ ...environment, PORT: String(await freePort()) });
     const second = launchBerth({ ...environment, PORT: String(await freePort()) });
@@ -85,7 +86,7 @@ describe("a data directory", () => {
   });
 
   it("opens only with the key that sealed it", async () => {
-    const dataDir = join(directory, "sealed");
+    const dataDir = await makeDataDir(true, directory);
     const environment = {
       DATA_DIR: dataDir,
       PORT: String(await freePort()),
@@ -187,7 +188,7 @@ describeWith(["openssl"], "TLS", () => {
     await writeCertificate("one.example");
     const berth = await spawnBerth({
       PORT: String(port),
-      DATA_DIR: join(directory, "tls"),
+      DATA_DIR: await makeDataDir(true, directory),
       BERTH_ADMIN_TOKEN: "an-admin-token-behind-tls",
       TLS_CERT_FILE: certFile,
       TLS_KEY_FILE: keyFile,
@@ -226,7 +227,11 @@ describe("SIGTERM", () => {
   it("lets a request under way end before the process does", async () => {
     const port = await freePort();
     const token = "an-admin-token-for-the-drain";
-    berth = await spawnBerth({ PORT: String(port), DATA_DIR: join(directory, "drain"), BERTH_ADMIN_TOKEN: token });
+    berth = await spawnBerth({
+      PORT: String(port),
+      DATA_DIR: await makeDataDir(true, directory),
+      BERTH_ADMIN_TOKEN: token,
+    });
     const body = JSON.stringify({ name: "acme" });
     const encoder = new TextEncoder();
     let finish = () => {};

@@ -1,12 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { limits } from "../../src/limits.ts";
 import { basic, startBerth, type TestBerth } from "../support/berth.ts";
 import { type BerthProcess, spawnBerth } from "../support/berth-process.ts";
+import { makeDataDir } from "../support/embedded-database.ts";
 import { freePort } from "../support/free-port.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 
@@ -54,7 +53,7 @@ describe("a process", () => {
   };
 
   beforeAll(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), "berth-uses-"));
+    dataDir = await makeDataDir();
     port = await freePort();
   });
   afterAll(async () => {

@@ -16,8 +16,8 @@ export default async function prepareEmbeddedDatabase(): Promise<() => Promise<v
 }
 
 /** A new data directory, with a copy of that database if it is wanted and there is one. */
-export async function makeDataDir(embedded = true): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "berth-test-"));
+export async function makeDataDir(embedded = true, within = tmpdir()): Promise<string> {
+  const directory = await mkdtemp(join(within, "berth-test-"));
   const prepared = embedded ? process.env[VARIABLE] : undefined;
   // A thousand small files, which the asynchronous one takes five times as long for.
   if (prepared) cpSync(prepared, directory, { recursive: true });
