@@ -78,7 +78,11 @@ export async function startPostgres(attempts = 3): Promise<TestPostgres> {
       else process.kill(mainProcess(databaseDir), signal);
       while (pids.some(isRunning)) await sleep(10);
     },
-    freeze: () => signalAll("SIGSTOP"),
+    freeze() {
+      // A connection that is made while the others are looked for would be served all the time.
+      process.kill(mainProcess(databaseDir), "SIGSTOP");
+      signalAll("SIGSTOP");
+    },
     thaw: () => signalAll("SIGCONT"),
     async remove() {
       if (processesOf(databaseDir).length > 0) await server.stop();
