@@ -233,6 +233,9 @@ export const limits = {
     checkMilliseconds: 5000,
     /** On a connection where no byte moves in either direction; proxies wait no longer either. */
     silentMilliseconds: 60_000,
+    /** What is read on of a body, and how long, after it was answered: until its client has seen the answer. */
+    lingerBytes: 16 * 1024 * 1024,
+    lingerMilliseconds: 5000,
   },
 
   /** Of JSON: a page of robots shows that of each. */

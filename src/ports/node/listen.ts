@@ -1,10 +1,11 @@
 import { createServer, type Server as HttpServer } from "node:http";
 import { createServer as createSecureServer, Server as HttpsServer } from "node:https";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
-import { createAdaptorServer } from "@hono/node-server";
+import { createAdaptorServer, type Http2Bindings, type HttpBindings } from "@hono/node-server";
 import { createApp } from "../../app.ts";
 import type { Deps } from "../../deps.ts";
 import { limits } from "../../limits.ts";
+import { isClosing, lingerAfterUnread } from "./lingering-close.ts";
 import { readTls, reloadTls } from "./tls.ts";
 import { atEndOfTurn } from "./turns.ts";
 
@@ -18,7 +19,8 @@ import { atEndOfTurn } from "./turns.ts";
 export async function listen(deps: Deps): Promise<() => Promise<void>> {
   const { config, log, isStopping } = deps;
   const app = createApp(deps);
-  const fetch: typeof app.fetch = async (request, environment) => {
+  const fetch = async (request: Request, environment: HttpBindings | Http2Bindings) => {
+    if (isClosing(environment.incoming)) return new Response(null, { status: 400 });
     await new Promise<void>(atEndOfTurn);
     return app.fetch(request, environment);
   };
@@ -36,9 +38,10 @@ export async function listen(deps: Deps): Promise<() => Promise<void>> {
       : { fetch, createServer, serverOptions },
   ) as HttpServer | HttpsServer;
   server.setTimeout(limits.http.silentMilliseconds);
-  server.prependListener("request", ({ socket }, response) => {
+  server.prependListener("request", (request, response) => {
     // Node keeps it from the first time on: at the turn's end whoever asked may be gone, and nobody's.
-    void socket.remoteAddress;
+    void request.socket.remoteAddress;
+    lingerAfterUnread(request, response);
     if (isStopping()) response.shouldKeepAlive = false;
   });
   const stopReloading = config.tls && server instanceof HttpsServer ? reloadTls(server, config.tls, log) : undefined;
