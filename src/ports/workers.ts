@@ -25,6 +25,7 @@ import { createLog, describeTrace } from "./log.ts";
 import type { Bindings } from "./workers/bindings.ts";
 import { clock, type Isolate, openIsolate, writeLine } from "./workers/isolate.ts";
 import { shareLimits } from "./workers/shared-limiter.ts";
+import { followBody } from "./workers/whole-body.ts";
 
 /** The part of the platform's `ExecutionContext` that is used. */
 interface Execution {
@@ -49,10 +50,12 @@ export default {
     }
     const { db, close } = openDatabase(bindings);
     const deps = depsOf(isolate, bindings, db, request);
+    const { followed, readOn } = followBody(request);
     let streamed: Promise<void> | undefined;
     try {
-      const { answer, taken } = followStream(await createApp(deps, { router: new LinearRouter() }).fetch(request));
+      const { answer, taken } = followStream(await createApp(deps, { router: new LinearRouter() }).fetch(followed));
       streamed = taken;
+      await readOn();
       return answer;
     } finally {
       execution.waitUntil(Promise.all([writeWhatIsLeft(deps), streamed]).then(close));

@@ -89,6 +89,22 @@ describe("in Cloudflare's runtime, beside an instance on Node", () => {
     expect(JSON.stringify(body)).toContain(here.body.code);
   });
 
+  it.each([
+    ["/oauth2/token", "a length", 413],
+    ["/oauth2/token", "chunks", 413],
+    ["/api/v1/organization/", "a length", 401],
+    ["/api/v1/organization/", "chunks", 401],
+  ])("answers a body to %s, of %s, that it does not take", async (path, kind, expected) => {
+    const body = Buffer.alloc(4 * 1024 * 1024, "x");
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    const statuses: number[] = [];
+    for (let round = 0; round < 10; round += 1) {
+      const sent = kind === "chunks" ? { body: new Blob([body]).stream(), duplex: "half" } : { body };
+      statuses.push((await call(`${worker.url}${path}`, { method: "POST", headers, ...sent } as RequestInit)).status);
+    }
+    expect(statuses).toEqual(Array(10).fill(expected));
+  });
+
   it("ends a robot token with its binding, whichever instance it came from and is shown to", async () => {
     const { body } = await exchangeAt(worker.url, await issuer.sign(nodeUrl));
     expect((await buy(nodeUrl, body.token)).status).toBe(200);
