@@ -6,6 +6,7 @@ import { LeftOutReporter } from "./test/support/left-out-reporter.ts";
 export default defineConfig({
   test: {
     include: ["test/chaos/**/*.test.ts"],
+    globalSetup: ["test/support/built-berth.ts"],
     pool: "forks",
     maxWorkers: 1,
     testTimeout: 300_000,

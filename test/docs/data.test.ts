@@ -2,16 +2,15 @@ import { randomBytes } from "node:crypto";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { call } from "../support/berth.ts";
 import { spawnBerth } from "../support/berth-process.ts";
+import { berthProgram } from "../support/built-berth.ts";
 import { freePort } from "../support/free-port.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { type Block, blocksOf, runShell } from "./shell.ts";
 
 const page = new URL("../../docs/data.md", import.meta.url);
-const main = fileURLToPath(new URL("../../src/ports/node/main.ts", import.meta.url));
 
 let directory: string;
 let database: TestPostgres;
@@ -24,7 +23,7 @@ beforeAll(async () => {
   database = await startPostgres();
   blocks = await blocksOf(page, "sh");
   port = String(await freePort());
-  await writeFile(join(directory, "berth"), `#!/bin/sh\nexec "${process.execPath}" "${main}" "$@"\n`);
+  await writeFile(join(directory, "berth"), `#!/bin/sh\nexec "${process.execPath}" "${berthProgram()}" "$@"\n`);
   await chmod(join(directory, "berth"), 0o755);
 });
 

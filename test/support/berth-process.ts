@@ -1,10 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Environment } from "../../src/environment.ts";
-
-const root = fileURLToPath(new URL("../../", import.meta.url));
+import { berthProgram } from "./built-berth.ts";
 
 /** `berth serve` as a process of its own. */
 export interface BerthProcess {
@@ -22,7 +19,7 @@ export interface BerthProcess {
  *
  * @param source the folder of another version
  */
-export async function spawnBerth(environment: Environment, source = root): Promise<BerthProcess> {
+export async function spawnBerth(environment: Environment, source?: string): Promise<BerthProcess> {
   const berth = launchBerth(environment, ["serve"], source);
   const listening = new Promise<void>((resolve, reject) => {
     const poll = setInterval(() => {
@@ -43,10 +40,10 @@ export async function spawnBerth(environment: Environment, source = root): Promi
 export function launchBerth(
   environment: Environment,
   command: readonly string[] = ["serve"],
-  source = root,
+  source?: string,
 ): BerthProcess {
   const { PATH } = process.env;
-  const child: ChildProcess = spawn(process.execPath, [join(source, "src/ports/node/main.ts"), ...command], {
+  const child: ChildProcess = spawn(process.execPath, [berthProgram(source), ...command], {
     env: { PATH, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
