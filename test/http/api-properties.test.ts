@@ -7,7 +7,7 @@ import { type ApiAnswer, call, startBerth, type TestBerth } from "../support/ber
 import { startIssuer, type TestIssuer } from "../support/issuer.ts";
 import { broken, hostile, resolve, type Schema, valid } from "../support/json-schema.ts";
 
-const RUNS = 25;
+const RUNS = 12;
 /** How often what an operation deletes is made anew for it. */
 const RENEWALS = 2;
 
