@@ -48,7 +48,7 @@ const whole = async (list: TestList): Promise<string[]> => (await page(list, "li
 /** A name that sorts anywhere among the others. */
 const newName = (letter: string) => {
   named += 1;
-  return `${letter}${named}`.padEnd(4 + (named % 2), "0");
+  return letter + String(named).padStart(3 + (named % 2), "0");
 };
 
 /** What happens to a list between two of its pages. */

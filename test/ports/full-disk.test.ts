@@ -6,7 +6,7 @@ import { backup } from "../../src/ports/node/backup/backup.ts";
 import { makeSecretKey, runBerth } from "../support/backup.ts";
 import { type ApiAnswer, startBerth, type TestBerth } from "../support/berth.ts";
 import { startIssuer, subject, type TestIssuer } from "../support/issuer.ts";
-import { startPostgres, type TestPostgres } from "../support/postgres.ts";
+import { startPostgres } from "../support/postgres.ts";
 import { describeWith } from "../support/requirements.ts";
 import { mountSmallDisk, type SmallDisk } from "../support/small-disk.ts";
 
@@ -87,12 +87,7 @@ describeWith(["mount"], "a full disk", () => {
   });
 
   it("under PostgreSQL is told, loses nothing, and is over when there is room", async () => {
-    const before = process.env.TMPDIR;
-    process.env.TMPDIR = disk.path;
-    const database: TestPostgres = await startPostgres().finally(() => {
-      if (before === undefined) delete process.env.TMPDIR;
-      else process.env.TMPDIR = before;
-    });
+    const database = await startPostgres(disk.path);
     const environment = { DATABASE_URL: await database.createDatabase("berth"), BERTH_SECRET_KEY };
     const berth = await startBerth({ environment });
     await berth.createRobot("acme+ci", { federation: federation() });

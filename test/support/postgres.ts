@@ -39,10 +39,14 @@ export interface TestPostgres {
   remove(): Promise<void>;
 }
 
-/** Somebody may take the free port first: then the server does not start, and another port is tried. */
-export async function startPostgres(attempts = 3): Promise<TestPostgres> {
+/**
+ * Somebody may take the free port first: then the server does not start, and another port is tried.
+ *
+ * @param within where its directory is made; absent: beside the prepared one, if there is one
+ */
+export async function startPostgres(within?: string, attempts = 3): Promise<TestPostgres> {
   const prepared = process.env[VARIABLE];
-  const directory = await makeDirectory(prepared ? dirname(dirname(prepared)) : tmpdir());
+  const directory = await makeDirectory(within ?? (prepared ? dirname(dirname(prepared)) : tmpdir()));
   const databaseDir = join(directory, "data");
   const port = await freePort();
   const log: string[] = [];
@@ -59,7 +63,7 @@ export async function startPostgres(attempts = 3): Promise<TestPostgres> {
     await server.start();
   } catch (error) {
     await removeDirectory();
-    if (attempts > 1) return startPostgres(attempts - 1);
+    if (attempts > 1) return startPostgres(within, attempts - 1);
     throw new Error(`PostgreSQL does not start: ${log.join("")}`, { cause: error });
   }
   const signalAll = (signal: NodeJS.Signals) => {
