@@ -61,7 +61,7 @@ describeWith(["curl", "jq", "podman", "registry"], "README by hand", () => {
   let port: number;
   let registryPort: number;
   let platform: CiPlatform;
-  let berth: BerthProcess;
+  let berth: BerthProcess | undefined;
   let environment: NodeJS.ProcessEnv;
   let githubTokens: Server;
 
@@ -80,7 +80,7 @@ describeWith(["curl", "jq", "podman", "registry"], "README by hand", () => {
 
   afterAll(async () => {
     githubTokens.close();
-    await Promise.all([berth.end("SIGTERM"), platform.close()]);
+    await Promise.all([berth?.end("SIGTERM"), platform.close()]);
     await rm(directory, { recursive: true, force: true });
   });
 
