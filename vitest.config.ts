@@ -9,7 +9,11 @@ const apart = ["test/attack/hostile-issuer-dns.test.ts", "test/ports/postgres-dr
 
 export default defineConfig({
   test: {
-    globalSetup: ["test/support/built-berth.ts", "test/support/embedded-database.ts", "test/support/postgres.ts"],
+    globalSetup: [
+      "test/support/built-berth.ts",
+      "test/support/embedded-database.ts",
+      "test/support/prepared-cluster.ts",
+    ],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,

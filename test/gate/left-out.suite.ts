@@ -1,0 +1,3 @@
+import { it } from "vitest";
+
+it.skipIf(true)("is left out (left out: on purpose)", () => {});
